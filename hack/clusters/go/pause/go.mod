@@ -1,0 +1,3 @@
+module modelwright/pause
+
+go 1.26.0
