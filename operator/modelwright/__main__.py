@@ -1,0 +1,5 @@
+"""`python -m modelwright`."""
+
+from modelwright.main import main
+
+main()

@@ -1,0 +1,356 @@
+"""The operator as a process, on a real API server: what it writes, what it never writes, and what a restart costs."""
+
+import asyncio
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import pytest
+from kubernetes import client
+
+from conditions_lint import lint
+from modelwright import access
+from modelwright.api.v1alpha1 import Dataset
+from modelwright.cache import Cache
+from modelwright.config import Config
+from modelwright.intake import Intake
+from modelwright.kinds import Subject, all_kinds
+from modelwright.kube import AlreadyExists, Conflict, KubeClient, NotFound
+from modelwright.lease import Lease
+from modelwright.objects import KubeObject
+from modelwright.plan import JsonObject
+from modelwright.queue import Gone, Outcome, WorkQueue
+from modelwright.reflector import Reflector
+from modelwright.resources import APPS_DEPLOYMENTS, EVENTS, JOBS, LEASES, PODS, SERVICES, Key, ResourceType, ours
+from modelwright.view import View
+from operator_process import Operator, eventually
+from pure import samples
+from simulated_kubelet import SimulatedKubelet
+
+DATASETS = ours("Dataset", "datasets")
+RUNS = ours("TrainingRun", "trainingruns")
+VERSIONS = ours("ModelVersion", "modelversions")
+DEPLOYMENTS = ours("Deployment", "modeldeployments")
+NAMESPACES = ResourceType("", "v1", "namespaces", "Namespace")
+WRITTEN = (DATASETS, RUNS, VERSIONS, DEPLOYMENTS, JOBS, APPS_DEPLOYMENTS, SERVICES, EVENTS)
+
+
+@pytest.fixture
+async def kube(
+    api_server: client.ApiClient, kubeconfig: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[KubeClient]:
+    assert api_server is not None
+    monkeypatch.setenv("KUBECONFIG", kubeconfig)
+    async with KubeClient(access.discover(), agent="test") as found:
+        yield found
+
+
+@pytest.fixture
+async def namespace(kube: KubeClient) -> AsyncIterator[str]:
+    name = f"engine-{uuid.uuid4().hex[:8]}"
+    await kube.create(NAMESPACES, None, {"metadata": {"name": name}})
+    yield name
+    await kube.delete(NAMESPACES, None, name, None)
+
+
+@pytest.fixture
+def operator(tmp_path: Path, kubeconfig: str, namespace: str, unused_tcp_port: int) -> Iterator[Operator]:
+    found = Operator(tmp_path, kubeconfig, namespace, unused_tcp_port)
+    yield found
+    found.end(signal.SIGKILL)
+
+
+def manifest(of: JsonObject, namespace: str) -> JsonObject:
+    """A sample in a test's namespace."""
+    return {**of, "metadata": {**cast(JsonObject, of["metadata"]), "namespace": namespace}}
+
+
+def condition(obj: KubeObject, type_: str) -> Mapping[str, str]:
+    """One condition of an object; empty where it is not there."""
+    status = cast(Mapping[str, list[Mapping[str, str]]], dict(obj).get("status") or {})
+    return next((one for one in status.get("conditions", []) if one["type"] == type_), {})
+
+
+def is_ready(kube: KubeClient, type_: ResourceType, namespace: str, name: str) -> Callable[[], Awaitable[bool]]:
+    async def asked() -> bool:
+        try:
+            found = await kube.get(type_, namespace, name)
+        except NotFound:
+            return False
+        return condition(found, "Ready").get("status") == "True"
+
+    return asked
+
+
+async def versions(kube: KubeClient, namespace: str) -> dict[str, str]:
+    """The resourceVersion of everything that the operator could have written."""
+    found = {}
+    for type_ in WRITTEN:
+        for item in (await kube.page(type_, namespace)).items:
+            found[f"{type_.plural}.{type_.group}/{item['metadata']['name']}"] = item["metadata"].get(
+                "resourceVersion", ""
+            )
+    return found
+
+
+async def test_the_whole_chain_comes_to_rest_and_a_restart_writes_nothing(
+    kube: KubeClient, namespace: str, operator: Operator
+) -> None:
+    await operator.ready()
+    async with SimulatedKubelet(kube):
+        for type_, made in (
+            (DATASETS, samples.dataset()),
+            (RUNS, samples.training_run()),
+            (DEPLOYMENTS, samples.deployment()),
+        ):
+            await kube.create(type_, namespace, manifest(made, namespace))
+        await eventually(is_ready(kube, DEPLOYMENTS, namespace, "late-flights"), 60, operator.log)
+        await asyncio.sleep(4)
+        before = await versions(kube, namespace)
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            code = operator.end(how)
+            assert code == (0 if how == signal.SIGTERM else -9)
+            assert await operator.ready() < 15
+            await asyncio.sleep(2)
+            assert await versions(kube, namespace) == before
+    for type_ in (DATASETS, RUNS, VERSIONS, DEPLOYMENTS):
+        for item in (await kube.page(type_, namespace)).items:
+            assert lint(cast(JsonObject, item)) == []
+            metadata = cast(JsonObject, item["metadata"])
+            managers = {(m["manager"], m.get("subresource")) for m in cast(list[JsonObject], metadata["managedFields"])}
+            assert managers <= {("modelwright", None), ("modelwright", "status")}, "somebody else wrote"
+            assert "finalizers" not in metadata
+            assert "annotations" not in metadata
+    served = await kube.get(APPS_DEPLOYMENTS, namespace, "late-flights")
+    owners = cast(list[JsonObject], cast(JsonObject, served["metadata"])["managedFields"])
+    scaled = [m for m in owners if m["manager"] == "modelwright-scale"]
+    assert [list(cast(JsonObject, m["fieldsV1"])) for m in scaled] == [["f:spec"]]
+
+
+async def test_killed_anywhere_it_converges_and_does_nothing_twice(
+    kube: KubeClient, namespace: str, operator: Operator
+) -> None:
+    names = [f"d{number}" for number in range(8)]
+    operator.start()
+    async with SimulatedKubelet(kube):
+        for pause_s, name in zip((0, 0.9, 0.3, 0.6, 1.2, 0, 0, 0), names, strict=True):
+            await asyncio.sleep(pause_s)
+            await kube.create(DATASETS, namespace, manifest(samples.dataset(name), namespace))
+            if pause_s:
+                operator.end(signal.SIGKILL)
+                await operator.ready()
+        for name in names:
+            await eventually(is_ready(kube, DATASETS, namespace, name), 60, operator.log)
+    jobs = (await kube.page(JOBS, namespace)).items
+    assert len(jobs) == len(names), "one Job for each"
+    told = [cast(JsonObject, item) for item in (await kube.page(EVENTS, namespace)).items]
+    ours_ = [(cast(JsonObject, e["involvedObject"])["name"], e["reason"]) for e in told if "reportingInstance" in e]
+    ours_ = [one for one in ours_ if one[0] in names]
+    assert len(ours_) == len(set(ours_)), "each step is told once"
+
+
+async def test_a_foreign_job_is_left_alone_and_said(kube: KubeClient, namespace: str, operator: Operator) -> None:
+    name = job_name(samples.dataset("a"), namespace)
+    container = {"name": "theirs", "image": "mw.local/theirs:1"}
+    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    foreign: JsonObject = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name},
+        "spec": {"suspend": True, "template": template},
+    }
+    theirs = await kube.create(JOBS, namespace, foreign)
+    await operator.ready()
+    await kube.create(DATASETS, namespace, manifest(samples.dataset("a"), namespace))
+
+    async def said() -> bool:
+        return condition(await kube.get(DATASETS, namespace, "a"), "Stalled").get("reason") == "NameTaken"
+
+    await eventually(said, 10, operator.log)
+    found = await kube.get(JOBS, namespace, name)
+    assert found["metadata"]["uid"] == theirs["metadata"]["uid"]
+    assert "ownerReferences" not in found["metadata"]
+    await kube.delete(JOBS, namespace, name, None)
+
+    async def healed() -> bool:
+        return len((await kube.page(JOBS, namespace)).items) == 1
+
+    await eventually(healed, 60, operator.log)
+
+
+def job_name(made: JsonObject, namespace: str) -> str:
+    """The name of the Job that a Dataset will want."""
+    obj = cast(KubeObject, manifest(made, namespace))
+    subject = all_kinds()["Dataset"].read(obj)
+    assert isinstance(subject, Subject)
+    return subject.decide(View(samples.config()), datetime.now(UTC)).children[0].name
+
+
+async def test_a_quota_is_a_condition(kube: KubeClient, namespace: str, operator: Operator) -> None:
+    quotas = ResourceType("", "v1", "resourcequotas", "ResourceQuota")
+    hard = {"count/jobs.batch": "0"}
+    await kube.create(quotas, namespace, {"metadata": {"name": "none"}, "spec": {"hard": hard}})
+
+    async def counted() -> bool:
+        quota = cast(Mapping[str, JsonObject], await kube.get(quotas, namespace, "none"))
+        return "hard" in quota.get("status", {})
+
+    await eventually(counted)
+    await operator.ready()
+    await kube.create(DATASETS, namespace, manifest(samples.dataset("a"), namespace))
+
+    async def said() -> bool:
+        stalled = condition(await kube.get(DATASETS, namespace, "a"), "Stalled")
+        return stalled.get("reason") == "Forbidden" and "exceeded quota: none" in stalled["message"]
+
+    await eventually(said, 10, operator.log)
+
+
+async def test_a_deleted_object_is_forgotten_and_its_successor_is_new(
+    kube: KubeClient, namespace: str, operator: Operator
+) -> None:
+    await operator.ready()
+    async with SimulatedKubelet(kube):
+        for _ in range(2):
+            made = await kube.create(DATASETS, namespace, manifest(samples.dataset("a"), namespace))
+            await eventually(is_ready(kube, DATASETS, namespace, "a"), 20, operator.log)
+            await kube.delete(DATASETS, namespace, "a", made["metadata"]["uid"])
+
+
+async def test_a_pods_end_is_acted_upon_at_once(kube: KubeClient, namespace: str, operator: Operator) -> None:
+    await operator.ready()
+    ended: list[float] = []
+
+    def outcome(task: Mapping[str, object]) -> str:
+        ended.append(time.monotonic())
+        return samples.success(task)
+
+    version = (await kube.page(DATASETS, namespace)).version
+    async with SimulatedKubelet(kube, outcome), asyncio.timeout(20):
+        await kube.create(DATASETS, namespace, manifest(samples.dataset("a"), namespace))
+        async for event in kube.watch(DATASETS, namespace, version):
+            if condition(event.obj, "Ready").get("status") == "True":
+                break
+    assert time.monotonic() - ended[0] < 0.5
+
+
+async def test_a_write_for_one_object_never_reaches_its_successor(kube: KubeClient, namespace: str) -> None:
+    await kube.create(DATASETS, namespace, manifest(samples.dataset("a"), namespace))
+    first = await kube.get(DATASETS, namespace, "a")
+    version = first["metadata"].get("resourceVersion", "")
+    guarded: JsonObject = {"metadata": {"resourceVersion": version}, "status": {"observedGeneration": 1}}
+    await kube.delete(DATASETS, namespace, "a", first["metadata"]["uid"])
+    await kube.create(DATASETS, namespace, manifest(samples.dataset("a"), namespace))
+    with pytest.raises(Conflict):
+        await kube.patch_status(DATASETS, namespace, "a", guarded)
+    port = {"port": 80}
+    service: JsonObject = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "a", "namespace": namespace},
+        "spec": {"ports": [port]},
+    }
+    made = await kube.apply(SERVICES, namespace, service, "modelwright")
+    stranger: JsonObject = {**service, "metadata": {"name": "a", "namespace": namespace, "uid": "another"}}
+    with pytest.raises(Conflict):
+        await kube.apply(SERVICES, namespace, stranger, "modelwright")
+    with pytest.raises(Conflict):
+        await kube.delete(SERVICES, namespace, "a", "another")
+    assert await kube.delete(SERVICES, namespace, "a", made["metadata"]["uid"]) is None
+    with pytest.raises(Conflict):
+        await kube.apply(SERVICES, namespace, stranger, "modelwright")
+    with pytest.raises(NotFound):
+        await kube.get(SERVICES, namespace, "a")
+
+
+async def test_a_version_that_etcd_has_compacted_is_listed_anew(kube: KubeClient, namespace: str) -> None:
+    kinds = all_kinds()
+    cache = Cache(kinds, Config())
+    queue: WorkQueue[Key] = WorkQueue(_gone)
+    reflector = Reflector(kube, Intake(cache, queue), DATASETS, namespace)
+    await reflector.fill()
+    await kube.create(DATASETS, namespace, manifest(samples.dataset("a"), namespace))
+    reflector._version = "1"
+    watching = asyncio.create_task(reflector.run())
+
+    async def known() -> bool:
+        return cache.get(Key(Dataset.__name__, namespace, "a")) is not None
+
+    await eventually(known)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _gone(_: Key) -> Outcome:
+    return Gone()
+
+
+async def test_one_replica_leads_and_the_next_takes_over_at_once(
+    kube: KubeClient, namespace: str, tmp_path: Path, kubeconfig: str, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    one, two = (
+        Operator(tmp_path, kubeconfig, namespace, unused_tcp_port_factory(), identity) for identity in ("one", "two")
+    )
+    try:
+        await one.ready()
+        two.start()
+        await eventually(lambda: asyncio.to_thread(two.answers, "/healthz"), 20, two.log)
+        await asyncio.sleep(1)
+        assert not two.answers("/readyz"), "two leaders"
+        assert one.end() == 0
+        began = time.monotonic()
+        await eventually(lambda: asyncio.to_thread(two.answers, "/readyz"), 10, two.log)
+        assert time.monotonic() - began < 5, "a released Lease is taken at once"
+    finally:
+        one.end(signal.SIGKILL)
+        two.end(signal.SIGKILL)
+
+
+async def test_a_restarted_container_keeps_its_lease_and_another_waits_for_it_to_run_out(
+    kube: KubeClient, namespace: str
+) -> None:
+    async with asyncio.timeout(5):
+        await Lease(kube, namespace, "one").acquire()
+        await Lease(kube, namespace, "one").acquire()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(3):
+            await Lease(kube, namespace, "two").acquire()
+    stale = await kube.get(LEASES, namespace, "modelwright-operator")
+    cast(JsonObject, dict(stale)["spec"])["leaseDurationSeconds"] = 1
+    await kube.replace(LEASES, namespace, "modelwright-operator", cast(JsonObject, dict(stale)))
+    async with asyncio.timeout(5):
+        await Lease(kube, namespace, "two").acquire()
+
+
+async def test_a_leader_that_lost_its_lease_says_so(
+    kube: KubeClient, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelwright.lease.RENEW_S", 0.1)
+    lease, lost = Lease(kube, namespace, "one"), asyncio.Event()
+    await lease.acquire()
+    keeping = asyncio.create_task(lease.keep(lost.set))
+    await asyncio.sleep(0.5)
+    assert not lost.is_set()
+    stolen = await kube.get(LEASES, namespace, "modelwright-operator")
+    cast(JsonObject, dict(stolen)["spec"])["holderIdentity"] = "two"
+    while True:
+        try:
+            await kube.replace(LEASES, namespace, "modelwright-operator", cast(JsonObject, dict(stolen)))
+            break
+        except Conflict:
+            newer = await kube.get(LEASES, namespace, "modelwright-operator")
+            stolen["metadata"] = newer["metadata"]
+    async with asyncio.timeout(5):
+        await lost.wait()
+    await keeping
+
+
+async def test_creating_what_exists_is_told_apart_from_a_conflict(kube: KubeClient, namespace: str) -> None:
+    await kube.create(DATASETS, namespace, manifest(samples.dataset("a"), namespace))
+    with pytest.raises(AlreadyExists):
+        await kube.create(DATASETS, namespace, manifest(samples.dataset("a"), namespace))
+    assert (await kube.page(PODS, namespace)).items == []
