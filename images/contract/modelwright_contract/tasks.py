@@ -1,0 +1,165 @@
+"""What the operator asks of a Job: one task a step, carried as JSON in the environment variable MODELWRIGHT_TASK."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, TypeAdapter, model_validator
+
+from modelwright_contract.border import Border, DecimalText, Digest, Key, Name, Uri
+
+ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
+ColumnRole = Literal["target", "feature", "id", "ignore"]
+Severity = Literal["error", "warn"]
+TaskKind = Literal["classification", "regression"]
+
+MAX_COLUMNS = 256
+MAX_CHECKS = 64
+MAX_GATES = 32
+MAX_METRICS = 32
+
+
+class StoreLocation(Border):
+    """The artifact store; objects of a namespace lie under `<uri>/<namespace>/`."""
+
+    uri: Uri
+    endpoint: Uri | None = None
+    region: Annotated[str, Field(max_length=64)] | None = None
+
+
+class Task(Border):
+    """What every task says: which step, of which object, under which key, with which store."""
+
+    step: str
+    step_version: Annotated[int, Field(ge=1)] = 1
+    key: Key
+    namespace: Name
+    name: Name
+    store: StoreLocation
+
+
+class SourceLocation(Border):
+    """Where the rows come from. `format` is told by the name's ending when it is left out."""
+
+    uri: Uri
+    format: Literal["csv", "parquet"] | None = None
+    endpoint: Uri | None = None
+    region: Annotated[str, Field(max_length=64)] | None = None
+
+
+class Column(Border):
+    """One declared column: a column of the source, or, with `expression`, one computed row by row."""
+
+    name: Name
+    role: ColumnRole = "feature"
+    type: ColumnType | None = None
+    expression: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    allowed: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=256)] = ()
+    max_null_fraction: DecimalText | None = None
+
+
+class RowCount(Border):
+    """Bounds of the number of rows, both inclusive."""
+
+    min: Annotated[int, Field(ge=0)] | None = None
+    max: Annotated[int, Field(ge=0)] | None = None
+
+
+class Check(Border):
+    """A check of the whole table. `error` stops the version, `warn` lets it pass and says so."""
+
+    name: Name
+    row_count: RowCount | None = None
+    severity: Severity = "error"
+
+
+class Split(Border):
+    """Percent of rows in each split; a row's split is decided by md5(key || seed), so it never moves."""
+
+    train: Annotated[int, Field(ge=1, le=100)] = 70
+    validation: Annotated[int, Field(ge=0, le=99)] = 15
+    test: Annotated[int, Field(ge=0, le=99)] = 15
+    by: Literal["hash"] = "hash"
+    key: Name | None = None
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+    @model_validator(mode="after")
+    def _sum_is_100(self) -> Split:
+        total = self.train + self.validation + self.test
+        if total != 100:
+            raise ValueError(f"spec.split: train + validation + test is {total}, must be 100")
+        return self
+
+
+class IngestTask(Task):
+    """Read a source, check it, split it, write a dataset version."""
+
+    step: Literal["ingest"] = "ingest"
+    source: SourceLocation
+    columns: Annotated[tuple[Column, ...], Field(max_length=MAX_COLUMNS)] = ()
+    checks: Annotated[tuple[Check, ...], Field(max_length=MAX_CHECKS)] = ()
+    split: Split = Split()
+
+
+class DatasetReference(Border):
+    """A dataset version: the digest of its manifest, and where the manifest lies."""
+
+    digest: Digest
+    uri: Uri
+
+
+class EstimatorStep(Border):
+    """One step of a scikit-learn Pipeline: an import path from the allow-list, and its parameters."""
+
+    class_path: Annotated[
+        str, Field(min_length=1, max_length=128, validation_alias="class", serialization_alias="class")
+    ]
+    params: Annotated[dict[str, JsonValue], Field(max_length=64, default_factory=dict)]
+
+
+class Gate(Border):
+    """A bound on a metric of the test split, both ends inclusive."""
+
+    name: Name
+    metric: Name
+    min: DecimalText | None = None
+    max: DecimalText | None = None
+
+
+class TrainTask(Task):
+    """Fit a pipeline on a dataset version, measure it, judge the gates, write a model."""
+
+    step: Literal["train"] = "train"
+    dataset: DatasetReference
+    task: TaskKind
+    pipeline: Annotated[tuple[EstimatorStep, ...], Field(min_length=1, max_length=16)]
+    metrics: Annotated[tuple[Name, ...], Field(max_length=MAX_METRICS)] = ()
+    gates: Annotated[tuple[Gate, ...], Field(max_length=MAX_GATES)] = ()
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+
+class ModelReference(Border):
+    """A model: the digest of its manifest."""
+
+    digest: Digest
+
+
+class PackageTask(Task):
+    """Append a model to the base image and push it."""
+
+    step: Literal["package"] = "package"
+    model: ModelReference
+    image: Annotated[str, Field(min_length=1, max_length=512, description="target repository, without tag or digest")]
+    tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
+    base_image: Annotated[str, Field(min_length=1, max_length=512, description="server image, by digest")]
+    insecure: bool = False
+
+
+AnyTask = Annotated[IngestTask | TrainTask | PackageTask, Field(discriminator="step")]
+
+_TASKS: TypeAdapter[IngestTask | TrainTask | PackageTask] = TypeAdapter(AnyTask)
+
+
+def parse_task(text: str | bytes) -> IngestTask | TrainTask | PackageTask:
+    """The task of a Job. Raises pydantic.ValidationError, naming each wrong field."""
+    return _TASKS.validate_json(text)
