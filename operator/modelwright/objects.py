@@ -1,0 +1,164 @@
+"""The parts of Kubernetes' own objects that reconcilers read, as typed dictionaries over plain JSON."""
+
+from typing import NotRequired, TypedDict
+
+
+class OwnerReference(TypedDict):
+    """Who owns an object; `controller` marks the one that manages it."""
+
+    apiVersion: str
+    kind: str
+    name: str
+    uid: str
+    controller: NotRequired[bool]
+    blockOwnerDeletion: NotRequired[bool]
+
+
+class Metadata(TypedDict):
+    """The metadata of an object that came from the API server."""
+
+    name: str
+    namespace: str
+    uid: str
+    creationTimestamp: str
+    resourceVersion: NotRequired[str]
+    generation: NotRequired[int]
+    deletionTimestamp: NotRequired[str]
+    labels: NotRequired[dict[str, str]]
+    annotations: NotRequired[dict[str, str]]
+    ownerReferences: NotRequired[list[OwnerReference]]
+
+
+class KubeObject(TypedDict):
+    """What every object has."""
+
+    apiVersion: str
+    kind: str
+    metadata: Metadata
+
+
+class KubeCondition(TypedDict):
+    """A condition of one of Kubernetes' own objects."""
+
+    type: str
+    status: str
+    reason: NotRequired[str]
+    message: NotRequired[str]
+
+
+class JobStatus(TypedDict, total=False):
+    """What the Job controller reports."""
+
+    startTime: str
+    completionTime: str
+    conditions: list[KubeCondition]
+
+
+class Job(KubeObject):
+    """A batch/v1 Job."""
+
+    status: NotRequired[JobStatus]
+
+
+class Waiting(TypedDict, total=False):
+    """Why a container does not run yet."""
+
+    reason: str
+    message: str
+
+
+class Terminated(TypedDict, total=False):
+    """How a container ended."""
+
+    exitCode: int
+    reason: str
+    message: str
+    startedAt: str
+    finishedAt: str
+
+
+class ContainerState(TypedDict, total=False):
+    """Exactly one of the three."""
+
+    waiting: Waiting
+    running: dict[str, str]
+    terminated: Terminated
+
+
+class ContainerStatus(TypedDict):
+    """What the kubelet reports of one container."""
+
+    name: str
+    state: NotRequired[ContainerState]
+    lastState: NotRequired[ContainerState]
+    ready: NotRequired[bool]
+    restartCount: NotRequired[int]
+
+
+class PodStatus(TypedDict, total=False):
+    """What the kubelet reports of a Pod."""
+
+    phase: str
+    reason: str
+    message: str
+    conditions: list[KubeCondition]
+    containerStatuses: list[ContainerStatus]
+    initContainerStatuses: list[ContainerStatus]
+
+
+class Pod(KubeObject):
+    """A v1 Pod."""
+
+    status: NotRequired[PodStatus]
+
+
+class AppsDeploymentStatus(TypedDict, total=False):
+    """What the Deployment controller reports."""
+
+    observedGeneration: int
+    replicas: int
+    updatedReplicas: int
+    readyReplicas: int
+    availableReplicas: int
+    conditions: list[KubeCondition]
+
+
+class Container(TypedDict, total=False):
+    """One container of a template."""
+
+    name: str
+    image: str
+
+
+class TemplateSpec(TypedDict, total=False):
+    """A Pod template's spec."""
+
+    containers: list[Container]
+
+
+class Template(TypedDict, total=False):
+    """A Pod template."""
+
+    spec: TemplateSpec
+
+
+class AppsDeploymentSpec(TypedDict, total=False):
+    """The part of an apps/v1 Deployment's spec that decisions rest on."""
+
+    replicas: int
+    template: Template
+
+
+class AppsDeployment(KubeObject):
+    """An apps/v1 Deployment."""
+
+    spec: NotRequired[AppsDeploymentSpec]
+    status: NotRequired[AppsDeploymentStatus]
+
+
+def owner_uid(obj: KubeObject) -> str | None:
+    """The UID of the object's managing owner."""
+    for owner in obj["metadata"].get("ownerReferences", []):
+        if owner.get("controller"):
+            return owner["uid"]
+    return None

@@ -1,0 +1,160 @@
+"""Every reason that a condition can carry, with its meaning and its remedy: the table behind `docs/conditions.md`.
+
+Reasons are API: they are never renamed, and tests of users may match them.
+"""
+
+from typing import Final, Literal, NamedTuple
+
+Outlook = Literal["good", "moving", "act"]
+"""`good`: as it should be. `moving`: nothing to do but wait. `act`: a person has to change something."""
+
+
+class Reason(NamedTuple):
+    """What one reason means and what helps."""
+
+    outlook: Outlook
+    meaning: str
+    remedy: str
+
+
+REASONS: Final[dict[str, Reason]] = {
+    # As it should be
+    "Succeeded": Reason("good", "The work is done and its result is in status.", "Nothing."),
+    "ChecksPassed": Reason("good", "Every check of severity `error` holds.", "Nothing."),
+    "GatesPassed": Reason("good", "Every gate holds on the test split.", "Nothing."),
+    "Packaged": Reason("good", "The image is in the registry, by digest.", "Nothing."),
+    "Serving": Reason("good", "The model answers; `Progressing` tells whether a newer version comes.", "Nothing."),
+    "MinimumReplicasAvailable": Reason("good", "Requests are answered.", "Nothing."),
+    "RolledOut": Reason("good", "No change is under way.", "Nothing."),
+    # Moving
+    "Ingesting": Reason("moving", "A Job reads, checks and splits the data.", "Wait."),
+    "Training": Reason("moving", "A Job trains and evaluates the model.", "Wait."),
+    "Packaging": Reason("moving", "A Job checks the model and pushes its image.", "Wait."),
+    "RollingOut": Reason("moving", "New Pods start; old ones serve until they are ready.", "Wait."),
+    "PodPending": Reason("moving", "The Pod of the step waits to be scheduled or started.", "Wait."),
+    "PodInitializing": Reason("moving", "The Pod of the step is starting.", "Wait."),
+    "DependencyNotReady": Reason(
+        "moving",
+        "An object that this one names is missing or not Ready yet.",
+        "Apply the named object, or look at its own Ready condition; this one goes on by itself.",
+    ),
+    "Suspended": Reason("moving", "`spec.suspend` is true.", "Set `spec.suspend: false` to go on."),
+    "NotSuspended": Reason("good", "`spec.suspend` is false, or the run is done.", "Nothing."),
+    "NotStarted": Reason("moving", "The step has not begun.", "Wait."),
+    # The cluster says no
+    "SecretNotFound": Reason(
+        "moving",
+        "A Secret that the Pod takes its keys from does not exist in the namespace.",
+        "Create the named Secret; the Pod starts by itself.",
+    ),
+    "ConfigMapNotFound": Reason(
+        "moving", "A ConfigMap that the Pod needs does not exist in the namespace.", "Create the named ConfigMap."
+    ),
+    "ImagePullFailed": Reason(
+        "act",
+        "The kubelet cannot pull an image.",
+        "Check the image's name, that the registry answers from the node, and `spec.imagePullSecrets`.",
+    ),
+    "ImageInvalid": Reason("act", "An image name is malformed.", "Write `host/path@sha256:…` or `host/path:tag`."),
+    "ContainerCreateFailed": Reason(
+        "act", "The kubelet cannot create a container.", "The message quotes the kubelet; it names what to change."
+    ),
+    "Unschedulable": Reason(
+        "act",
+        "No node can take the Pod.",
+        "Lower `resources.requests`, add nodes, or create the claim that the message names.",
+    ),
+    "PodNotCreated": Reason(
+        "act",
+        "Kubernetes refuses to create the Pod.",
+        "The message quotes the refusal: often a missing service account or an exhausted quota.",
+    ),
+    "OutOfMemory": Reason(
+        "act", "A container was killed at its memory limit.", "Raise `spec.resources.limits.memory`, or use less data."
+    ),
+    "DeadlineExceeded": Reason(
+        "act", "The Job took longer than its deadline.", "Raise the deadline, or give the Job more CPU."
+    ),
+    "Evicted": Reason("act", "The node evicted the Pod.", "The message quotes the kubelet; often local disk ran out."),
+    "Crashed": Reason(
+        "act", "A container ended without telling why.", "The message quotes its last words; see the Job's log."
+    ),
+    "CrashLoop": Reason("act", "The server keeps ending after its start.", "The message quotes its last words."),
+    "Forbidden": Reason("act", "The API server refused a write of the operator.", "The message quotes the refusal."),
+    "Invalid": Reason("act", "The API server found a child's manifest invalid.", "The message names the field."),
+    "NameTaken": Reason(
+        "act",
+        "An object of the name that a child needs exists already and is another's.",
+        "Rename or delete that object, or rename this one.",
+    ),
+    "InvalidSpec": Reason("act", "The spec does not hold together.", "The message names the field and what to write."),
+    "InvalidConfiguration": Reason(
+        "act",
+        "The namespace's ConfigMap `modelwright` cannot be read.",
+        "The message names the field and what to write.",
+    ),
+    "ResourcesAboveCeiling": Reason(
+        "act", "The spec asks for more than the platform allows.", "Ask for at most what the message names."
+    ),
+    # Data
+    "SourceNotFound": Reason("act", "There is no file at `spec.source.uri`.", "Put the file there or correct the URI."),
+    "SourceForbidden": Reason("act", "The store refuses to read the source.", "Check `spec.source.secretRef`."),
+    "SourceUnreadable": Reason("act", "The file is broken.", "Repair the line that the message names."),
+    "SourceEmpty": Reason("act", "The source has no rows.", "Put rows into it."),
+    "ColumnNotFound": Reason("act", "A declared column is not in the source.", "Correct `spec.columns[].name`."),
+    "TargetNotFound": Reason("act", "The target is not in the source.", "Correct the column of role `target`."),
+    "ColumnTypeMismatch": Reason("act", "A value does not fit its column's type.", "Correct the type or the data."),
+    "ExpressionInvalid": Reason("act", "An expression cannot be evaluated.", "The message says what to write."),
+    "CheckFailed": Reason("act", "A check of severity `error` does not hold.", "Repair the data or the check."),
+    "SplitEmpty": Reason("act", "A split has no rows.", "Give more rows, or another `spec.split`."),
+    "StoreUnreachable": Reason("moving", "The artifact store does not answer.", "Check the store and its endpoint."),
+    "StoreForbidden": Reason("act", "The artifact store refuses the keys.", "Check the Secret with the store's keys."),
+    "StoreNotFound": Reason("act", "The artifact store's bucket does not exist.", "Create the bucket."),
+    # Training
+    "DatasetNotFound": Reason(
+        "act", "The dataset version is not in the store.", "Name another digest, or read the Dataset again."
+    ),
+    "EstimatorNotAllowed": Reason(
+        "act", "The class is not on the allow-list.", "Use one of the classes that the message proposes."
+    ),
+    "EstimatorNotFound": Reason("act", "There is no such class.", "Use one of the classes that the message proposes."),
+    "EstimatorParameterInvalid": Reason(
+        "act", "The class does not take this parameter or value.", "Use one of the parameters that the message lists."
+    ),
+    "EstimatorFailed": Reason("act", "Fitting raised an error.", "The message quotes the library."),
+    "TargetSingleClass": Reason("act", "The target has one class only.", "Give data with at least two classes."),
+    "TargetMissing": Reason("act", "The dataset has no target.", "Declare a column of role `target` in the Dataset."),
+    "MetricNotApplicable": Reason("act", "The metric does not fit the task.", "Use one that the message lists."),
+    "GatesFailed": Reason("act", "A gate does not hold on the test split.", "Train a better model, or lower the gate."),
+    "RunFailed": Reason("act", "The run ended without a model.", "See the condition Ready."),
+    "NotFinished": Reason("moving", "The run has not ended.", "Wait."),
+    # Packaging
+    "NotPackaged": Reason("moving", "There is no image yet.", "See the condition Ready."),
+    "NotGated": Reason(
+        "moving",
+        "The named TrainingRun does not list this digest as passed.",
+        "Correct `spec.source`, or train again.",
+    ),
+    "ModelNotFound": Reason("act", "The model artifact is not in the store.", "Correct `spec.source.digest`."),
+    "ModelCheckFailed": Reason(
+        "act", "The model does not answer as it did when it was trained.", "Train again with this release."
+    ),
+    "ImagePushForbidden": Reason(
+        "act", "The registry refuses the push.", "Check `spec.package.pushSecretRef` and the repository's name."
+    ),
+    "RegistryUnreachable": Reason("moving", "The registry does not answer.", "Check the registry."),
+    "BaseImageNotFound": Reason("act", "The server image cannot be read.", "Check the operator's configuration."),
+    "RepositoryMissing": Reason(
+        "act", "No repository for the image is named.", "Write `spec.package.image`, or configure one for all."
+    ),
+    # Serving
+    "NoVersion": Reason("moving", "No version of the model is Ready.", "Wait for a ModelVersion, or make one."),
+    "MinimumReplicasUnavailable": Reason("moving", "No replica answers requests.", "See the condition Ready."),
+    "InternalError": Reason("act", "The step met an error of its own.", "Report it with the message."),
+}  # fmt: skip
+
+
+def outlook(reason: str) -> Outlook:
+    """What a reason asks of its reader; one that is not in the table is for a person."""
+    known = REASONS.get(reason)
+    return known.outlook if known else "act"

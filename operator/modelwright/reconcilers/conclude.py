@@ -1,0 +1,30 @@
+"""The end of every pass: a status, its conditions and events, and what is to be done, as one plan."""
+
+from datetime import timedelta
+
+from modelwright.api.v1alpha1 import Resource
+from modelwright.api.v1alpha1.shared import Status
+from modelwright.conditions import Report
+from modelwright.plan import Child, Plan, Ref
+
+
+def conclude(
+    resource: Resource,
+    report: Report,
+    status: Status,
+    *,
+    children: tuple[Child, ...] = (),
+    deletions: tuple[Ref, ...] = (),
+    requeue_after: timedelta | None = None,
+) -> Plan:
+    """The plan whose status is `status`, of this generation, with what `report` says."""
+    told = status.model_copy(
+        update={"conditions": report.conditions(), "observed_generation": resource.metadata.generation}
+    )
+    return Plan(
+        status=told.model_dump(mode="json", by_alias=True, exclude_none=True),
+        children=children,
+        deletions=deletions,
+        events=report.events(),
+        requeue_after=requeue_after,
+    )

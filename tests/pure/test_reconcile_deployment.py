@@ -1,0 +1,323 @@
+"""A Deployment: which version is chosen, who answers meanwhile, and when Ready may be said."""
+
+from typing import Any
+
+import pytest
+
+from pure import samples
+from pure.world import World
+
+ME = ("Deployment", "late-flights")
+LIVE = ("apps/Deployment", "late-flights")
+
+
+def version(world: World, name: str, *, model: str = "late-flights", gated: bool = True, image: bool = True) -> None:
+    """A ModelVersion as its reconciler would leave it."""
+    world.apply(samples.model_version(name, model, source={"trainingRun": "elsewhere", "digest": samples.digest(name)}))
+    lineage = {"trainingRun": "elsewhere" if gated else "", "model": samples.digest(name)}
+    found = world.objects["ModelVersion", name]
+    found["status"] = {"observedGeneration": 1, "lineage": lineage, "image": f"r.test/{name}@sha256:1" if image else ""}
+    world.reconcile("ModelVersion", name)
+    world.pass_time(seconds=1)
+
+
+def image_of(world: World) -> str:
+    """The image that the apps/v1 Deployment is of."""
+    return str(world.objects[LIVE]["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def serving(*names: str, **spec: object) -> World:
+    """A world in which these versions are there and the newest one is served."""
+    world = World()
+    for name in names or ("v1",):
+        version(world, name)
+    world.apply(samples.deployment(**spec))
+    world.chain()
+    assert world.ready(*ME) == ("True", "Serving")
+    return world
+
+
+def stable(world: World) -> str:
+    """The version that status says is served."""
+    return str(world.objects[ME]["status"]["stable"]["version"])
+
+
+@pytest.mark.parametrize(
+    ("versions", "wanted", "chosen"),
+    [
+        pytest.param([("v1", {}), ("v2", {})], "latest", "v2", id="latest is the newest"),
+        pytest.param([("v2", {}), ("v1", {})], "latest", "v1", id="newest by time, not by name"),
+        pytest.param([("v1", {}), ("v2", {"gated": False})], "latest", "v1", id="latest passes over the ungated"),
+        pytest.param([("v1", {}), ("v2", {"image": False})], "latest", "v1", id="latest passes over the unpackaged"),
+        pytest.param([("v1", {}), ("v2", {"model": "other"})], "latest", "v1", id="latest keeps to its model"),
+        pytest.param([("v1", {}), ("v2", {})], "v1", "v1", id="a named version is that version"),
+        pytest.param([("v1", {"gated": False})], "v1", "v1", id="a named version need not be gated"),
+    ],
+)
+def test_which_version_is_served(versions: list[tuple[str, dict[str, Any]]], wanted: str, chosen: str) -> None:
+    world = World()
+    for name, state in versions:
+        version(world, name, **state)
+    world.apply(samples.deployment(version=wanted))
+    world.settle()
+    assert image_of(world) == f"r.test/{chosen}@sha256:1"
+
+
+@pytest.mark.parametrize(
+    ("versions", "wanted", "reason", "words"),
+    [
+        pytest.param(
+            [], "latest", "NoVersion",
+            "no ModelVersion of model late-flights exists yet; a TrainingRun with spec.output.model late-flights makes "
+            "one", id="none at all",
+        ),
+        pytest.param(
+            [("v1", {"image": False})], "latest", "NoVersion", "ModelVersion v1 is not Ready: Packaging",
+            id="none that is packaged",
+        ),
+        pytest.param(
+            [("v1", {"gated": False})], "latest", "NoVersion",
+            "ModelVersion v1 is packaged, but its gates are not known to hold", id="none that is gated",
+        ),
+        pytest.param(
+            [], "v1", "DependencyNotReady", "ModelVersion v1 does not exist; apply it, or correct spec.model.version",
+            id="a named one that is missing",
+        ),
+        pytest.param(
+            [("v1", {"model": "other"})], "v1", "DependencyNotReady",
+            "ModelVersion v1 is of model other, not late-flights; correct spec.model", id="one of another model",
+        ),
+        pytest.param(
+            [("v1", {"image": False})], "v1", "DependencyNotReady", "ModelVersion v1 is not Ready: Packaging",
+            id="a named one that is not packaged",
+        ),
+    ],
+)  # fmt: skip
+def test_without_a_version_it_waits_and_names_what_for(
+    versions: list[tuple[str, dict[str, Any]]], wanted: str, reason: str, words: str
+) -> None:
+    world = World()
+    for name, state in versions:
+        version(world, name, **state)
+    world.apply(samples.deployment(version=wanted))
+    world.settle()
+    assert world.ready(*ME) == ("False", reason)
+    assert world.said(*ME) == words
+    assert world.holds(*ME, "Reconciling")
+    assert not world.holds(*ME, "Available")
+    assert LIVE not in world.objects
+
+
+def test_it_is_ready_when_every_server_is_and_not_before() -> None:
+    world = World()
+    version(world, "v1")
+    world.apply(samples.deployment(scaling={"minReplicas": 2}))
+    world.settle()
+    assert world.ready(*ME) == ("False", "RollingOut")
+    assert not world.holds(*ME, "Available")
+    world.roll_out("late-flights", ready=1)
+    world.settle()
+    assert world.ready(*ME) == ("False", "RollingOut")
+    assert world.holds(*ME, "Available")
+    assert world.holds(*ME, "Progressing")
+    world.roll_out("late-flights")
+    world.settle()
+    assert world.ready(*ME) == ("True", "Serving")
+    assert not world.holds(*ME, "Progressing")
+    status = world.objects[ME]["status"]
+    assert isinstance(status, dict)
+    assert status["url"] == "http://late-flights.team.svc.cluster.local"
+    assert status["stable"] == {"version": "v1", "image": "r.test/v1@sha256:1", "replicas": 2, "readyReplicas": 2}
+    assert [one["version"] for one in status["history"]] == ["v1"]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"scaling": {"minReplicas": 3}}, id="more replicas"),
+        pytest.param({"server": {"env": [{"name": "LOG_LEVEL", "value": "debug"}]}}, id="another environment"),
+        pytest.param({"server": {"resources": {"limits": {"memory": "1Gi"}}}}, id="other resources"),
+        pytest.param({"serviceAccountName": "robot"}, id="another service account"),
+    ],
+)
+def test_a_changed_spec_is_never_ready_before_its_servers_are(spec: dict[str, object]) -> None:
+    world = serving()
+    world.edit(*ME, **spec)
+    world.reconcile(*ME)
+    assert world.ready(*ME) == ("False", "RollingOut")
+    assert world.holds(*ME, "Available")
+    world.settle()
+    assert world.ready(*ME) == ("False", "RollingOut")
+    world.roll_out("late-flights")
+    world.settle()
+    assert world.ready(*ME) == ("True", "Serving")
+
+
+def test_a_new_latest_is_rolled_out_while_ready_stays() -> None:
+    world = serving()
+    version(world, "v2")
+    world.settle()
+    assert image_of(world) == "r.test/v2@sha256:1"
+    assert world.ready(*ME) == ("True", "Serving")
+    assert world.holds(*ME, "Progressing")
+    assert stable(world) == "v1"
+    world.roll_out("late-flights")
+    world.settle()
+    assert stable(world) == "v2"
+    assert not world.holds(*ME, "Progressing")
+    history = world.objects[ME]["status"]["history"]
+    assert [(one["version"], "until" in one) for one in history] == [("v2", False), ("v1", True)]
+
+
+def test_a_new_latest_that_cannot_start_stalls_while_the_old_one_answers() -> None:
+    world = serving()
+    version(world, "v2")
+    world.settle()
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+    world.server_pod("late-flights", {"phase": "Pending", "containerStatuses": [{"name": "server", "state": waiting}]})
+    live = world.objects[LIVE]["status"]
+    assert isinstance(live, dict)
+    live.update(observedGeneration=2, updatedReplicas=1, replicas=2)
+    world.settle()
+    assert world.ready(*ME) == ("False", "ImagePullFailed")
+    assert world.holds(*ME, "Stalled")
+    assert world.holds(*ME, "Available")
+    assert stable(world) == "v1"
+
+
+def test_the_last_version_that_is_deleted_is_served_on() -> None:
+    world = serving()
+    world.delete("ModelVersion", "v1")
+    world.settle()
+    assert world.ready(*ME) == ("True", "Serving")
+    assert image_of(world) == "r.test/v1@sha256:1"
+
+
+def test_a_named_version_that_is_deleted_is_served_on() -> None:
+    world = serving(version="v1")
+    world.delete("ModelVersion", "v1")
+    world.edit(*ME, scaling={"minReplicas": 2})
+    world.chain()
+    assert world.ready(*ME) == ("True", "Serving")
+
+
+def test_a_version_that_is_being_deleted_is_no_longer_latest() -> None:
+    world = World()
+    version(world, "v1")
+    version(world, "v2")
+    world.objects["ModelVersion", "v2"]["metadata"]["deletionTimestamp"] = "2026-05-01T12:00:00Z"
+    world.apply(samples.deployment())
+    world.settle()
+    assert image_of(world) == "r.test/v1@sha256:1"
+
+
+def test_a_wish_for_a_missing_version_leaves_the_served_one_and_says_so() -> None:
+    world = serving()
+    world.edit(*ME, model={"name": "late-flights", "version": "v9"})
+    world.settle()
+    assert world.ready(*ME) == ("False", "DependencyNotReady")
+    assert world.said(*ME) == ("ModelVersion v9 does not exist; apply it, or correct spec.model.version; v1 serves on")
+    assert world.holds(*ME, "Available")
+    assert image_of(world) == "r.test/v1@sha256:1"
+    version(world, "v9")
+    world.chain()
+    assert world.ready(*ME) == ("True", "Serving")
+    assert stable(world) == "v9"
+
+
+def test_above_the_ceiling_it_stalls_and_what_serves_serves_on() -> None:
+    world = serving()
+    world.config = samples.config(ceilings={"memory": "1Gi"})
+    world.settle()
+    assert world.ready(*ME) == ("False", "ResourcesAboveCeiling")
+    assert world.holds(*ME, "Available")
+    assert LIVE in world.objects
+
+
+def test_a_version_lost_in_its_first_rollout_is_told_with_truth_about_who_answers() -> None:
+    world = World()
+    version(world, "v1")
+    world.apply(samples.deployment(scaling={"minReplicas": 2}))
+    world.settle()
+    world.roll_out("late-flights", ready=1)
+    world.delete("ModelVersion", "v1")
+    world.settle()
+    assert world.ready(*ME) == ("False", "NoVersion")
+    assert world.holds(*ME, "Available")
+
+
+def pod(name: str, **container: object) -> dict[str, object]:
+    """A server Pod's status with one container."""
+    return {"phase": "Running", "containerStatuses": [{"name": name, **container}]}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words"),
+    [
+        pytest.param(
+            pod("server", ready=False, lastState={"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
+            "OutOfMemory", "Pod server: the server was killed at its memory limit", id="killed at its limit",
+        ),
+        pytest.param(
+            pod("server", ready=False, state={"waiting": {"reason": "CrashLoopBackOff"}},
+                lastState={"terminated": {"exitCode": 1, "message": "loading\nmodel.skops: type os.system"}}),
+            "CrashLoop", "Pod server: the server ended with exit code 1: model.skops: type os.system", id="crash loop",
+        ),
+        pytest.param(
+            pod("server", ready=False, state={"waiting": {"reason": "ErrImagePull", "message": "not found"}}),
+            "ImagePullFailed", "Pod server: container server: not found", id="no image",
+        ),
+        pytest.param(
+            {"phase": "Pending", "conditions": [
+                {"type": "PodScheduled", "status": "False", "message": "0/1 nodes: Insufficient memory."}]},
+            "Unschedulable", "Pod server: 0/1 nodes: Insufficient memory", id="no node",
+        ),
+        pytest.param(pod("server", ready=False, state={"running": {}}), "RollingOut", "0 of 1 Pods", id="just slow"),
+    ],
+)  # fmt: skip
+def test_what_keeps_servers_from_being_ready(status: dict[str, object], reason: str, words: str) -> None:
+    world = World()
+    version(world, "v1")
+    world.apply(samples.deployment())
+    world.settle()
+    world.server_pod("late-flights", status)
+    world.settle()
+    assert world.ready(*ME) == ("False", reason)
+    assert world.said(*ME).startswith(words)
+    assert world.holds(*ME, "Stalled") is (reason != "RollingOut")
+    world.objects.pop(("Pod", "server"))
+    world.chain()
+    assert world.ready(*ME) == ("True", "Serving")
+
+
+def test_pods_that_kubernetes_refuses_are_quoted() -> None:
+    world = World()
+    version(world, "v1")
+    world.apply(samples.deployment())
+    world.settle()
+    refusal = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small"}
+    world.objects[LIVE]["status"] = {"conditions": [refusal]}
+    world.settle()
+    assert world.ready(*ME) == ("False", "PodNotCreated")
+    assert world.said(*ME) == "exceeded quota: small"
+
+
+def test_a_foreign_deployment_of_the_same_name_is_never_adopted() -> None:
+    world = World()
+    version(world, "v1")
+    world.apply({"apiVersion": "apps/v1", "kind": "apps/Deployment", "metadata": {"name": "late-flights"}, "spec": {}})
+    world.apply(samples.deployment())
+    world.settle()
+    assert world.ready(*ME) == ("False", "NameTaken")
+    assert world.objects[LIVE]["spec"] == {}
+
+
+def test_a_server_that_is_lost_later_leaves_ready_as_long_as_another_answers() -> None:
+    world = serving(scaling={"minReplicas": 2})
+    world.roll_out("late-flights", ready=1)
+    world.settle()
+    assert world.ready(*ME) == ("True", "Serving")
+    world.roll_out("late-flights", ready=0)
+    world.settle()
+    assert world.ready(*ME) == ("False", "RollingOut")
+    assert not world.holds(*ME, "Available")
