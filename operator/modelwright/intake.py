@@ -1,0 +1,35 @@
+"""The one door from what the API server says to what is done about it: into the cache, then its keys into the queue."""
+
+import logging
+from collections.abc import Iterable
+
+from modelwright.cache import Cache
+from modelwright.objects import KubeObject
+from modelwright.queue import WorkQueue
+from modelwright.resources import Key, ResourceType
+
+logger = logging.getLogger(__name__)
+
+
+class Intake:
+    """Fed by kopf's events, by the reflectors, and by the answers to the engine's own writes."""
+
+    def __init__(self, cache: Cache, queue: WorkQueue[Key]) -> None:
+        self._cache = cache
+        self._queue = queue
+
+    def seen(self, type_: ResourceType, obj: KubeObject) -> None:
+        """The object is as given."""
+        self._add(self._cache.observe(type_, obj))
+
+    def gone(self, type_: ResourceType, obj: KubeObject) -> None:
+        """The object is no more."""
+        self._add(self._cache.forget(type_, obj))
+
+    def listed(self, type_: ResourceType, namespace: str | None, objects: Iterable[KubeObject], version: str) -> None:
+        """These are all objects of the type there are, as of `version`."""
+        self._add(self._cache.replace(type_, namespace, objects, int(version)))
+
+    def _add(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            self._queue.add(key)

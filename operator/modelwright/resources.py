@@ -1,0 +1,69 @@
+"""Where each kind lives on the API server: its group, version and plural, and the paths that follow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from modelwright.names import GROUP, MANAGED_BY, MANAGED_BY_LABEL, NAMESPACE_CONFIG_LABEL, VERSION
+
+
+class Key(NamedTuple):
+    """One object of our four kinds; the work queue's key, and the first of its topics."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceType:
+    """One kind as the API server serves it. `selector` limits what is listed and watched, on the server."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    selector: str = ""
+
+    @property
+    def api_version(self) -> str:
+        """`group/version`, or `v1` for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        """The URL's path of a collection (all namespaces where `namespace` is None), an object or a subresource."""
+        parts = [f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"]
+        if namespace is not None:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        parts += [part for part in (name, subresource) if part is not None]
+        return "/".join(parts)
+
+
+_OURS = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+
+JOBS: Final = ResourceType("batch", "v1", "jobs", "Job", _OURS)
+PODS: Final = ResourceType("", "v1", "pods", "Pod", _OURS)
+APPS_DEPLOYMENTS: Final = ResourceType("apps", "v1", "deployments", "Deployment", _OURS)
+REPLICA_SETS: Final = ResourceType("apps", "v1", "replicasets", "ReplicaSet", _OURS)
+SERVICES: Final = ResourceType("", "v1", "services", "Service", _OURS)
+CONFIG_MAPS: Final = ResourceType("", "v1", "configmaps", "ConfigMap", f"{NAMESPACE_CONFIG_LABEL}=true")
+EVENTS: Final = ResourceType("", "v1", "events", "Event")
+LEASES: Final = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
+
+CHILDREN: Final = (JOBS, APPS_DEPLOYMENTS, SERVICES)
+"""What objects of ours own directly."""
+REFLECTED: Final = (*CHILDREN, REPLICA_SETS, PODS, CONFIG_MAPS)
+"""What the reflector keeps in the cache."""
+
+_BY_KIND: Final[Mapping[str, ResourceType]] = {type_.kind: type_ for type_ in CHILDREN}
+
+
+def ours(kind: str, plural: str) -> ResourceType:
+    """One of our own kinds."""
+    return ResourceType(GROUP, VERSION, plural, kind)
+
+
+def child_type(kind: str) -> ResourceType:
+    """The type of an owned child; `Deployment` is apps/v1's. Raises KeyError for a kind that is never owned."""
+    return _BY_KIND[kind]

@@ -1,0 +1,107 @@
+"""What of each object is worth remembering: exactly what reconcilers and the engine read.
+
+Two versions of an object that are equal when slim are no news, so slimming also decides what wakes a reconciler.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, cast
+
+from modelwright.names import APPLIED_ANNOTATION, KEY_ANNOTATION
+from modelwright.objects import KubeObject
+from modelwright.plan import JsonObject
+
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_METADATA = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "labels", "ownerReferences")
+_CONDITION = ("type", "status", "reason", "message")
+_CONTAINER = ("name", "state", "lastState", "ready", "restartCount")
+
+
+def slim(obj: KubeObject) -> KubeObject:
+    """The object without what nobody reads, and always without its resourceVersion."""
+    return cast(KubeObject, _SLIMMERS.get((obj["apiVersion"], obj["kind"]), _own)(cast(JsonObject, obj)))
+
+
+def _own(obj: JsonObject) -> JsonObject:
+    metadata = _pick(obj.get("metadata"), (*_METADATA, "generation", "annotations"))
+    annotations = _mapping(metadata.get("annotations"))
+    if _LAST_APPLIED in annotations:
+        metadata["annotations"] = {name: text for name, text in annotations.items() if name != _LAST_APPLIED}
+    return {**obj, "metadata": metadata}
+
+
+def _job(obj: JsonObject) -> JsonObject:
+    status = _pick(obj.get("status"), ("startTime", "completionTime"))
+    return _child(obj, _pick(obj.get("spec"), ("suspend",)), _with_conditions(status, obj))
+
+
+def _deployment(obj: JsonObject) -> JsonObject:
+    counts = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+    spec = _pick(obj.get("spec"), ("replicas",))
+    template = _mapping(_mapping(_mapping(obj.get("spec")).get("template")).get("spec"))
+    containers = [_pick(one, ("name", "image")) for one in _list(template.get("containers"))]
+    spec["template"] = {"spec": {"containers": containers}}
+    return _child(obj, spec, _with_conditions(_pick(obj.get("status"), counts), obj))
+
+
+def _pod(obj: JsonObject) -> JsonObject:
+    old = _mapping(obj.get("status"))
+    status = _with_conditions(_pick(old, ("phase", "reason", "message", "podIP")), obj)
+    for field in ("initContainerStatuses", "containerStatuses"):
+        if field in old:
+            status[field] = [_pick(one, _CONTAINER) for one in _list(old[field])]
+    return _child(obj, None, status)
+
+
+def _service(obj: JsonObject) -> JsonObject:
+    return _child(obj, _pick(obj.get("spec"), ("clusterIP",)), None)
+
+
+def _replica_set(obj: JsonObject) -> JsonObject:
+    return _child(obj, None, None)
+
+
+def _config_map(obj: JsonObject) -> JsonObject:
+    return {**_child(obj, None, None), "data": _mapping(obj.get("data"))}
+
+
+def _child(obj: JsonObject, spec: JsonObject | None, status: JsonObject | None) -> JsonObject:
+    metadata = _pick(obj.get("metadata"), (*_METADATA, "generation") if obj["kind"] == "Deployment" else _METADATA)
+    annotations = _pick(_mapping(obj.get("metadata")).get("annotations"), (APPLIED_ANNOTATION, KEY_ANNOTATION))
+    if annotations:
+        metadata["annotations"] = annotations
+    kept: JsonObject = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
+    if spec is not None:
+        kept["spec"] = spec
+    if status is not None:
+        kept["status"] = status
+    return kept
+
+
+def _with_conditions(status: JsonObject, obj: JsonObject) -> JsonObject:
+    conditions = _mapping(obj.get("status")).get("conditions")
+    if conditions:
+        status["conditions"] = [_pick(one, _CONDITION) for one in _list(conditions)]
+    return status
+
+
+def _pick(value: object, fields: Iterable[str]) -> JsonObject:
+    found = _mapping(value)
+    return {field: found[field] for field in fields if field in found}
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return cast(Mapping[str, object], value) if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+_SLIMMERS: Final[Mapping[tuple[str, str], Callable[[JsonObject], JsonObject]]] = {
+    ("batch/v1", "Job"): _job,
+    ("apps/v1", "Deployment"): _deployment,
+    ("apps/v1", "ReplicaSet"): _replica_set,
+    ("v1", "Pod"): _pod,
+    ("v1", "Service"): _service,
+    ("v1", "ConfigMap"): _config_map,
+}

@@ -1,0 +1,261 @@
+"""Carries out what a plan wants, one object at a time, and writes nothing that is so already.
+
+What the API server answers goes straight into the cache, newest version first, so the next pass always sees what this
+one wrote and there is nothing to wait for.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+import orjson
+
+from modelwright import metrics
+from modelwright.cache import Cache
+from modelwright.intake import Intake
+from modelwright.kube import AlreadyExists, Api, ApiError, Conflict, Forbidden, Invalid, NotFound
+from modelwright.names import APPLIED_ANNOTATION, FIELD_MANAGER, SCALE_FIELD_MANAGER
+from modelwright.objects import KubeObject, owner_uid
+from modelwright.patch import merge_patch, without_nulls
+from modelwright.plan import Child, Event, JsonObject, Ref
+from modelwright.recorder import event_manifest
+from modelwright.resources import CHILDREN, EVENTS, ResourceType, child_type
+
+logger = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """The API server will not take a child; `reason` is a condition's, `message` is for the object's author."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+        self.message = message
+
+
+class Outdated(Exception):
+    """The object has changed since it was cached, so what was decided for it no longer counts."""
+
+
+class Leaving(Exception):
+    """The namespace is being deleted: nothing can be made in it, and nothing needs to be."""
+
+
+class Writer:
+    """Writes through `kube`; reads what is known from `cache`; `identity` names this operator in Events."""
+
+    def __init__(
+        self, kube: Api, cache: Cache, intake: Intake, own: Iterable[ResourceType], identity: str = "modelwright"
+    ) -> None:
+        self._kube = kube
+        self._cache = cache
+        self._intake = intake
+        self._types = {(type_.api_version, type_.kind): type_ for type_ in (*own, *CHILDREN)}
+        self._identity = identity
+        self._generations: dict[str, int] = {}
+
+    async def make(self, owner: str, child: Child) -> None:
+        """Makes one child so; `owner` is the UID of the object whose child it is. Raises Refused, Leaving, ApiError."""
+        kind, namespace, name = _named(child.manifest)
+        type_ = self._types[str(child.manifest["apiVersion"]), kind]
+        try:
+            match child.mode:
+                case "apply":
+                    await self._apply(type_, namespace, name, owner, child)
+                case "create":
+                    await self._create(type_, namespace, name, owner, child.manifest)
+                case "fact":
+                    await self._record(type_, namespace, name, child.manifest)
+        except ApiError as error:
+            raise _refusal(type_, name, error) from error
+
+    async def delete(self, ref: Ref) -> None:
+        """Deletes that very object, unless it is on its way already. Raises ApiError."""
+        type_ = child_type(ref.kind)
+        known = self._cache.child(type_, ref.namespace, ref.name)
+        if known is None or "deletionTimestamp" in known["metadata"]:
+            return
+        try:
+            left = await self._kube.delete(type_, ref.namespace, ref.name, ref.uid)
+        except Conflict:
+            return
+        except NotFound:
+            left = None
+        if left is None:
+            self._intake.gone(type_, known)
+        else:
+            self._intake.seen(type_, left)
+
+    async def post(self, obj: KubeObject, event: Event) -> None:
+        """Posts an Event about the object as it was before this pass. Never raises for the API server's sake."""
+        manifest = event_manifest(obj, event, self._identity)
+        try:
+            await self._kube.create(EVENTS, obj["metadata"]["namespace"], manifest)
+        except AlreadyExists:
+            pass
+        except ApiError as error:
+            logger.info("event %s of %s is lost: %s", event.reason, obj["metadata"]["name"], error)
+
+    async def status(self, type_: ResourceType, obj: KubeObject, version: int, status: JsonObject) -> None:
+        """Writes what has changed in the status of that very version of the object, if anything has.
+
+        Raises Outdated where the object is another one by now, and ApiError. (The status subresource ignores a wrong
+        `metadata.uid`; only the resourceVersion keeps a successor of the same name from getting this status.)
+        """
+        metadata = obj["metadata"]
+        old = cast(Mapping[str, JsonObject], obj).get("status") or {}
+        patch = merge_patch(old, without_nulls(status))
+        if not patch:
+            return
+        guarded: JsonObject = {"metadata": {"resourceVersion": str(version)}, "status": patch}
+        try:
+            now = await self._kube.patch_status(type_, metadata["namespace"], metadata["name"], guarded)
+        except (NotFound, Conflict) as error:
+            await self._look_again(type_, obj)
+            raise Outdated from error
+        self._intake.seen(type_, now)
+
+    async def _look_again(self, type_: ResourceType, obj: KubeObject) -> None:
+        """The cache was wrong about the object: it is gone, or another one has its name."""
+        metadata = obj["metadata"]
+        try:
+            found = await self._kube.get(type_, metadata["namespace"], metadata["name"])
+        except NotFound:
+            self._intake.gone(type_, obj)
+            return
+        if found["metadata"]["uid"] != metadata["uid"]:
+            self._intake.gone(type_, obj)
+        self._intake.seen(type_, found)
+
+    async def _apply(self, type_: ResourceType, namespace: str, name: str, owner: str, child: Child) -> None:
+        known = self._cache.child(type_, namespace, name) or await self._stranger(type_, namespace, name)
+        if known is not None:
+            _check_owner(known, owner)
+            if "deletionTimestamp" in known["metadata"]:
+                return
+        now = known
+        if known is None or not self._is_so(known, child.manifest):
+            digest = applied_hash(child.manifest)
+            manifest = _with_metadata(child.manifest, known, {APPLIED_ANNOTATION: digest})
+            now = await self._send(type_, namespace, manifest, FIELD_MANAGER)
+        if child.replicas is not None and (known is None or _replicas(now) != child.replicas):
+            scale: JsonObject = {
+                "apiVersion": child.manifest["apiVersion"],
+                "kind": child.manifest["kind"],
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {"replicas": child.replicas},
+            }
+            await self._send(type_, namespace, _with_metadata(scale, now, {}), SCALE_FIELD_MANAGER)
+
+    def _is_so(self, known: KubeObject, manifest: JsonObject) -> bool:
+        """Whether this manifest was applied, and the spec has not moved since by another hand.
+
+        The generation counts changes of a spec. The first one that this process sees is taken as good, so a restart
+        applies nothing.
+        """
+        metadata = known["metadata"]
+        if metadata.get("annotations", {}).get(APPLIED_ANNOTATION) != applied_hash(manifest):
+            return False
+        generation = metadata.get("generation", 0)
+        return generation <= self._generations.setdefault(metadata["uid"], generation)
+
+    async def _send(self, type_: ResourceType, namespace: str, manifest: JsonObject, manager: str) -> KubeObject:
+        now = await self._kube.apply(type_, namespace, manifest, manager)
+        self._generations[now["metadata"]["uid"]] = now["metadata"].get("generation", 0)
+        self._intake.seen(type_, now)
+        return now
+
+    async def _stranger(self, type_: ResourceType, namespace: str, name: str) -> KubeObject | None:
+        """What server-side apply would silently take over: an object that our selector does not see."""
+        try:
+            return await self._kube.get(type_, namespace, name)
+        except NotFound:
+            return None
+
+    async def _create(self, type_: ResourceType, namespace: str, name: str, owner: str, manifest: JsonObject) -> None:
+        known = self._cache.child(type_, namespace, name)
+        if known is None:
+            try:
+                known = await self._kube.create(type_, namespace, manifest)
+            except AlreadyExists:
+                known = await self._kube.get(type_, namespace, name)
+            _check_owner(known, owner)
+            self._intake.seen(type_, known)
+        _check_owner(known, owner)
+
+    async def _record(self, type_: ResourceType, namespace: str, name: str, manifest: JsonObject) -> None:
+        known = self._cache.child(type_, namespace, name)
+        if known is None:
+            try:
+                known = await self._kube.create(type_, namespace, manifest)
+            except AlreadyExists:
+                known = await self._kube.get(type_, namespace, name)
+            self._intake.seen(type_, known)
+        if not _within(manifest["spec"], cast(JsonObject, known)["spec"]):
+            raise Refused(
+                "NameTaken",
+                f"{type_.kind} {name} exists with another spec; rename or delete it, or give this one's model "
+                "another name",
+            )
+
+
+def applied_hash(manifest: JsonObject) -> str:
+    """What the annotation `modelwright.dev/applied` says of a manifest: equal only if nothing is to be applied."""
+    return hashlib.sha256(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def _named(manifest: JsonObject) -> tuple[str, str, str]:
+    metadata = cast(Mapping[str, str], manifest["metadata"])
+    return str(manifest["kind"]), metadata["namespace"], metadata["name"]
+
+
+def _with_metadata(manifest: JsonObject, known: KubeObject | None, annotations: Mapping[str, str]) -> JsonObject:
+    """The manifest with more annotations and, of an object that exists, with its UID: never its successor's."""
+    metadata = dict(cast(JsonObject, manifest["metadata"]))
+    if annotations:
+        metadata["annotations"] = {**cast(Mapping[str, str], metadata.get("annotations") or {}), **annotations}
+    if known is not None:
+        metadata["uid"] = known["metadata"]["uid"]
+    return {**manifest, "metadata": metadata}
+
+
+def _check_owner(obj: KubeObject, owner: str) -> None:
+    if owner_uid(obj) != owner:
+        name = obj["metadata"]["name"]
+        raise Refused(
+            "NameTaken",
+            f"{obj['kind']} {name} exists and belongs to something else; rename or delete it, or rename this object",
+        )
+
+
+def _replicas(obj: KubeObject | None) -> object:
+    return cast(Mapping[str, Mapping[str, object]], obj or {}).get("spec", {}).get("replicas")
+
+
+def _within(wanted: object, found: object) -> bool:
+    """Whether `found` says all that `wanted` says; it may say more, such as defaults and an approval."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(
+            name in found and _within(value, found[name]) for name, value in wanted.items()
+        )
+    return wanted == found
+
+
+def _refusal(type_: ResourceType, name: str, error: ApiError) -> Exception:
+    """A child's error as what it means: for the object's author, for nobody, or for a later try."""
+    match error:
+        case Forbidden() if "being terminated" in error.message:
+            return Leaving()
+        case Forbidden():
+            reason = "Forbidden"
+        case Invalid():
+            reason = "Invalid"
+        case ApiError(code=413):
+            reason = "Invalid"
+        case ApiError(code=500) if "webhook" in error.message:
+            reason = "Forbidden"
+        case _:
+            return error
+    metrics.REFUSALS.labels(type_.kind, reason).inc()
+    return Refused(reason, f"{type_.kind} {name}: {error.message}")
