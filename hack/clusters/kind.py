@@ -54,6 +54,7 @@ class Kind:
 
     def up(self, control_plane_only: bool) -> None:
         """Creates or starts the cluster and its two containers; a control plane alone is the whole cluster here."""
+        del control_plane_only
         self.build()
         began = time.monotonic()
         self._ensure_cluster()

@@ -52,6 +52,6 @@ def bridged_packets_meet_iptables() -> bool:
 
 
 def _load_modules() -> None:
-    if shutil.which("modprobe") and os.path.isdir(f"/lib/modules/{os.uname().release}"):
+    if shutil.which("modprobe") and Path(f"/lib/modules/{os.uname().release}").is_dir():
         for module in ("br_netfilter", "overlay", "nf_conntrack", "veth"):
             succeeds("modprobe", "-q", module)

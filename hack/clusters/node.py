@@ -1,7 +1,7 @@
 """The node: containerd with runc and CNI, the kubelet and kube-proxy, as daemons."""
 
 import json
-import os
+from pathlib import Path
 
 from . import cgroups
 from .daemons import SYSTEM_PATH, Daemon
@@ -19,7 +19,7 @@ def containerd(layout: Layout) -> Daemon:
     state, run = layout.folders.state, layout.folders.run
     config, cni = layout.folders.config / "containerd.toml", layout.folders.config / "cni"
     hosts = layout.folders.config / "certs.d" / layout.addresses.registry / "hosts.toml"
-    plugins = os.path.dirname(layout.program(CNI_PLUGINS[0]))
+    plugins = str(Path(layout.program(CNI_PLUGINS[0])).parent)
     return Daemon(
         "containerd",
         (layout.program("containerd"), "--config", str(config)),

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -66,7 +65,7 @@ def _remove_shared(folders: Folders) -> None:
         if re.fullmatch(r"[0-9a-f]{64}-\w+", result.name.removeprefix(f"modelwright-{folders.name}-")):
             result.unlink(missing_ok=True)
     for link in _CONTAINER_LOGS.glob("*.log"):
-        if link.is_symlink() and os.readlink(link).startswith(f"{folders.state}/"):
+        if link.is_symlink() and str(link.readlink()).startswith(f"{folders.state}/"):
             link.unlink(missing_ok=True)
     others = any(addresses.read(state) for state in state_root().iterdir() if state != folders.state)
     if not others and {path.name for path in _PLUGIN_SOCKETS.glob("*")} <= {"kubelet.sock", "DEPRECATION"}:

@@ -3,7 +3,7 @@
 The signature is AWS Signature Version 4 (docs.aws.amazon.com, "Create a signed AWS API request").
 """
 
-import datetime
+import datetime as dt
 import hashlib
 import hmac
 import urllib.error
@@ -15,7 +15,7 @@ from .report import ClusterError
 
 def make_bucket(endpoint: str, region: str, access_key: str, secret_key: str, bucket: str) -> None:
     """Makes the bucket unless it is there; raises ClusterError when the store refuses, OSError when it is not up."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     stamp, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
     nothing = hashlib.sha256(b"").hexdigest()
     headers = {"host": urlsplit(endpoint).netloc, "x-amz-content-sha256": nothing, "x-amz-date": stamp}

@@ -64,7 +64,13 @@ def sample(flights: Path, count: int) -> list[dict[str, str]]:
 def _typed(text: str, kind: str) -> Value:
     if text == "":
         return None
-    return {"integer": int, "number": float}.get(kind, str)(text)
+    match kind:
+        case "integer":
+            return int(text)
+        case "number":
+            return float(text)
+        case _:
+            return text
 
 
 class Model:

@@ -32,9 +32,10 @@ What to try next, after `eval "$(hack/cluster env)"`:
   kubectl get modelwright -A                          all four kinds
   kubectl describe trainingrun {MODEL}           its metrics, gates and lineage
   kubectl explain modeldeployments.spec               the manual
-  .venv/bin/modelwright predict {MODEL} --rows examples/late-flights/rows.json
-  kubectl edit trainingrun {MODEL}               another seed or max_iter: a new run, a new version, rolled out
-  kubectl delete -f examples/late-flights/            and everything that came of it, but the ModelVersions
+  kubectl describe modeldeployment {MODEL}       who serves, since when, and where
+  .venv/bin/modelwright predict {MODEL} --rows examples/late-flights/rows.csv
+  kubectl delete dataset flights                      the model serves on: facts outlive their makers
+  kubectl delete -f examples/late-flights/            the four objects, and all that was made of them
   make demo-down                                      removes it all
 """
 

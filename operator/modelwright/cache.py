@@ -5,6 +5,7 @@ the newest resourceVersion wins, so the answer to a write of ours can go in at o
 still on their way change nothing. Each of the three returns the keys that the news concerns.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,13 +17,24 @@ from pydantic import ValidationError
 from modelwright.api.v1alpha1 import Resource
 from modelwright.config import Config, NamespaceConfig, parse_namespace
 from modelwright.kinds import Kind, Subject, Unreadable, explain
-from modelwright.objects import KubeObject, Pod, owner_uid
-from modelwright.resources import APPS_DEPLOYMENTS, CHILDREN, CONFIG_MAPS, JOBS, PODS, REPLICA_SETS, Key, ResourceType
+from modelwright.objects import KubeEvent, KubeObject, Pod, owner_uid
+from modelwright.resources import (
+    APPS_DEPLOYMENTS,
+    CHILDREN,
+    CONFIG_MAPS,
+    JOBS,
+    PODS,
+    REFUSALS,
+    REPLICA_SETS,
+    Key,
+    ResourceType,
+)
 from modelwright.slim import slim
 from modelwright.view import Topic, View
 
 NAMESPACE_CONFIG_NAME: Final = "modelwright"
 _TOMBSTONES = 4096
+_ANY_POD: Final = re.compile(r'^Error creating: pods "[^"]*" is ')
 
 Under = TypeVar("Under")
 Value = TypeVar("Value")
@@ -153,10 +165,12 @@ class Cache:
                 holders = self._owned(child["metadata"]["uid"], REPLICA_SETS)
             for holder in holders:
                 pods += self._owned(holder["metadata"]["uid"], PODS)
+        uids = [child["metadata"]["uid"] for child in children]
         return View(
             config=config,
             children=tuple(children),
             pods=tuple(cast(Pod, pod) for pod in pods),
+            refusals={uid: _newest(found) for uid in uids if (found := self._owned(uid, REFUSALS))},
             related={topic: self._published(topic) for topic in sorted(subject.references)},
         )
 
@@ -208,6 +222,13 @@ class Cache:
                 return {Key(above.type.kind, above.namespace, above.name)}
             owner = self._objects[above].owner
         return set()
+
+
+def _newest(events: Iterable[KubeObject]) -> str:
+    """The newest Event's message without the Pod's name, which is another one in each try."""
+    told = [cast(KubeEvent, event) for event in events]
+    event = max(told, key=lambda e: (e.get("lastTimestamp") or "", e["metadata"]["name"]))
+    return _ANY_POD.sub("", event.get("message", ""))
 
 
 def _link(index: dict[Under, dict[Value, None]], under: Iterable[Under], value: Value) -> None:

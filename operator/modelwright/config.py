@@ -5,18 +5,33 @@ A namespace may override where its artifacts and images go (`for_namespace`), ne
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from modelwright import quantities
+from modelwright import durations, quantities
 
 DEFAULT_PATH = Path("/etc/modelwright/config.yaml")
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+
+def _duration(text: str) -> str:
+    durations.parse(text)
+    return text
+
+
+def _quantity(text: str) -> str:
+    quantities.parse(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+Quantity = Annotated[str, AfterValidator(_quantity)]
 
 
 class Store(_Section):
@@ -28,7 +43,7 @@ class Store(_Section):
     """URL of the S3 server; empty for AWS."""
     region: str = "us-east-1"
     secret_name: str = "modelwright-store"
-    """The Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY that is expected in a user's namespace; empty: none."""
+    """The Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, expected in a user's namespace; empty: none."""
 
 
 class Registry(_Section):
@@ -53,8 +68,8 @@ class Images(_Section):
 class Resources(_Section):
     """Requests and limits of one container, as in a Pod."""
 
-    requests: Mapping[str, str] = {}
-    limits: Mapping[str, str] = {}
+    requests: Mapping[str, Quantity] = {}
+    limits: Mapping[str, Quantity] = {}
 
     def overridden(self, requests: Mapping[str, str], limits: Mapping[str, str]) -> "Resources":
         """These with others over them, name by name. A default gives way: a limit of ours to a request above it, a
@@ -76,8 +91,8 @@ class Resources(_Section):
 class Defaults(_Section):
     """What a manifest that is silent gets."""
 
-    job_deadline: str = "1h"
-    job_history: str = "1h"
+    job_deadline: Duration = "1h"
+    job_history: Duration = "1h"
     """How long a finished Job stays for its log."""
     ingest: Resources = Resources(requests={"cpu": "100m", "memory": "256Mi"}, limits={"memory": "2Gi"})
     train: Resources = Resources(requests={"cpu": "100m", "memory": "256Mi"}, limits={"memory": "4Gi"})
@@ -90,8 +105,8 @@ class Defaults(_Section):
 class Retry(_Section):
     """How a step that failed is tried again."""
 
-    initial: str = "10s"
-    max: str = "5m"
+    initial: Duration = "10s"
+    max: Duration = "5m"
 
 
 class Policy(_Section):
@@ -112,7 +127,7 @@ class Config(_Section):
     registry: Registry = Registry()
     images: Images = Images()
     defaults: Defaults = Defaults()
-    ceilings: Mapping[str, str] = {}
+    ceilings: Mapping[str, Quantity] = {}
     """The most that one container may ask for, by resource name."""
     retry: Retry = Retry()
     policy: Policies = Policies()

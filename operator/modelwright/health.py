@@ -41,7 +41,7 @@ class HealthServer:
         return _answer(self._alive(), "the work queue does not move")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        return _answer(self._ready(), "waits for the Lease, or for the caches to fill")
+        return _answer(self._ready(), "the caches are not full yet")
 
 
 def _answer(good: bool, otherwise: str) -> web.Response:

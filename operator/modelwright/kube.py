@@ -165,9 +165,7 @@ class KubeClient:
 
     async def page(self, type_: ResourceType, namespace: str | None, continue_: str = "") -> Page:
         """The first page of a list, or the next one."""
-        query = {"limit": str(PAGE)}
-        if type_.selector:
-            query["labelSelector"] = type_.selector
+        query = {"limit": str(PAGE), **type_.selection}
         if continue_:
             query["continue"] = continue_
         answer = await self._request("GET", "list", type_, type_.path(namespace), query)
@@ -189,9 +187,8 @@ class KubeClient:
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
             "timeoutSeconds": str(random.randint(*_WATCH_SERVER_S)),
+            **type_.selection,
         }
-        if type_.selector:
-            query["labelSelector"] = type_.selector
         timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=_WATCH_SILENCE_S)
         url = self._access.server + type_.path(namespace)
         try:

@@ -37,6 +37,11 @@ class Lease:
         self._seen: KubeObject | None = None
         self._seen_at = 0.0
         self._renewed_at = 0.0
+        self._standby = False
+
+    def standby(self) -> bool:
+        """Whether another replica leads and this one waits for its turn."""
+        return self._standby
 
     async def acquire(self) -> None:
         """Waits until the Lease is ours."""
@@ -46,7 +51,9 @@ class Lease:
             if holder != said:
                 logger.info("waiting for the Lease, which %s holds", holder)
                 said = holder
+            self._standby = True
             await asyncio.sleep(random.uniform(0.5, 1.0) * min(RENEW_S, 2.0))
+        self._standby = False
         metrics.LEADER.set(1)
         logger.info("leading as %s", self._identity)
 

@@ -44,13 +44,15 @@ async def serve(settings: Settings, loaded: config.Config) -> int:
         loop.add_signal_handler(one, stop.set)
     async with KubeClient(access.discover()) as kube:
         house = House(kube, all_kinds(), loaded, settings)
-        health = HealthServer(settings.port, house.alive, house.ready)
+        lease = Lease(kube, settings.namespace, settings.identity)
+        # A standby is as ready as it can be, or a rollout of several replicas would never end.
+        health = HealthServer(settings.port, house.alive, lambda: house.ready() or lease.standby())
         await health.start()
         try:
             if not settings.leader_elect:
                 await _operate(house, stop)
             else:
-                await _lead(house, Lease(kube, settings.namespace, settings.identity), stop, lost)
+                await _lead(house, lease, stop, lost)
         finally:
             await health.stop()
     return 1 if lost.is_set() else 0

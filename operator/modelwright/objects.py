@@ -1,6 +1,6 @@
 """The parts of Kubernetes' own objects that reconcilers read, as typed dictionaries over plain JSON."""
 
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, cast
 
 
 class OwnerReference(TypedDict):
@@ -156,8 +156,27 @@ class AppsDeployment(KubeObject):
     status: NotRequired[AppsDeploymentStatus]
 
 
+class InvolvedObject(TypedDict, total=False):
+    """What an Event is about."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+class KubeEvent(KubeObject):
+    """A v1 Event."""
+
+    involvedObject: InvolvedObject
+    reason: NotRequired[str]
+    message: NotRequired[str]
+    lastTimestamp: NotRequired[str | None]
+
+
 def owner_uid(obj: KubeObject) -> str | None:
-    """The UID of the object's managing owner."""
+    """The UID of the object's managing owner; an Event belongs to what it is about."""
+    if obj["kind"] == "Event":
+        return cast(KubeEvent, obj)["involvedObject"].get("uid")
     for owner in obj["metadata"].get("ownerReferences", []):
         if owner.get("controller"):
             return owner["uid"]

@@ -4,7 +4,7 @@ A Pod's terminated container is believed at once: the Job's own `Complete` comes
 init container only what the kubelet wrote counts (its exit code and reason), and its text is quoted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from modelwright.conditions import moment
@@ -27,10 +27,11 @@ class Starting:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The Pod does not start until something outside of it changes; the kubelet keeps trying."""
+    """The Pod does not start until something outside of it changes; Kubernetes has kept trying since `since`."""
 
     reason: str
     message: str
+    since: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,19 @@ class Vanished:
 
 Observation = Starting | Blocked | Running | Ended | Died | Vanished
 
+BLOCKED = frozenset(
+    {
+        "SecretNotFound",
+        "ConfigMapNotFound",
+        "ContainerCreateFailed",
+        "ImagePullFailed",
+        "ImageInvalid",
+        "Unschedulable",
+        "PodNotCreated",
+    }
+)
+"""The reasons that a `Blocked` of a step can have."""
+
 _WAITING = {
     "ErrImagePull": "ImagePullFailed",
     "ImagePullBackOff": "ImagePullFailed",
@@ -74,8 +88,8 @@ _WAITING = {
 }
 
 
-def job(job: Job, pods: tuple[Pod, ...], now: datetime) -> Observation:
-    """What a Job and its Pods (oldest first) amount to."""
+def job(job: Job, pods: tuple[Pod, ...], refusal: str | None, now: datetime) -> Observation:
+    """What a Job and its Pods (oldest first) amount to; `refusal` is why Kubernetes last refused to make its Pod."""
     if pods:
         seen = pod(pods[-1])
         if seen is not None:
@@ -86,9 +100,11 @@ def job(job: Job, pods: tuple[Pod, ...], now: datetime) -> Observation:
             return Died(reason, condition.get("message", "the Job failed"))
         if condition["type"] == "Complete" and condition["status"] == "True":
             return Vanished()
-    name = job["metadata"]["name"]
-    if not pods and now - moment(job["metadata"]["creationTimestamp"]) > POD_GRACE:
-        return Blocked("PodNotCreated", f"Job {name} has no Pod; `kubectl describe job {name}` quotes the refusal")
+    name, since = job["metadata"]["name"], job["metadata"]["creationTimestamp"]
+    if not pods and refusal is not None:
+        return Blocked("PodNotCreated", f"Job {name}: {refusal}", since)
+    if not pods and now - moment(since) > POD_GRACE:
+        return Blocked("PodNotCreated", f"Job {name} has no Pod; `kubectl describe job {name}` may say why", since)
     return Starting("PodPending", f"Job {name} waits for its Pod")
 
 
@@ -112,32 +128,47 @@ def pod(pod: Pod) -> Observation | None:
         return None
     if status.get("phase") == "Failed":
         return Died(
-            "Evicted" if status.get("reason") == "Evicted" else "Crashed",
+            "Evicted" if _disrupted(pod) else "Crashed",
             status.get("message") or status.get("reason") or "the Pod failed before a container ran",
         )
-    for container in (*inits, *mains):
+    return _alive(pod, (*inits, *mains))
+
+
+def _alive(pod: Pod, containers: tuple[ContainerStatus, ...]) -> Observation:
+    """What a Pod says of which no container has ended badly, nor the main one well."""
+    name, since = pod["metadata"]["name"], pod["metadata"]["creationTimestamp"]
+    for container in containers:
         waiting = container.get("state", {}).get("waiting")
-        if waiting is not None and (blocked := _blocked(container, waiting)):
+        if waiting is not None and (blocked := _blocked(container, waiting, since)):
             return blocked
-    for condition in status.get("conditions", []):
+    for condition in pod.get("status", {}).get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return Blocked("Unschedulable", f"Pod {pod['metadata']['name']}: {condition.get('message', '')}")
-    for container in (*inits, *mains):
+            return Blocked("Unschedulable", f"Pod {name}: {condition.get('message', '')}", since)
+    for container in containers:
         running = container.get("state", {}).get("running")
         if running is not None:
             return Running(running.get("startedAt", ""))
-    return Starting("PodInitializing", f"Pod {pod['metadata']['name']} is starting")
+    return Starting("PodInitializing", f"Pod {name} is starting")
 
 
-def _blocked(container: ContainerStatus, waiting: Waiting) -> Blocked | None:
+def _blocked(container: ContainerStatus, waiting: Waiting, since: str) -> Blocked | None:
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     where = f"container {container['name']}: {message or reason}"
     if reason == "CreateContainerConfigError":
         if "secret" in message:
-            return Blocked("SecretNotFound", where)
-        return Blocked("ConfigMapNotFound" if "configmap" in message else "ContainerCreateFailed", where)
+            return Blocked("SecretNotFound", where, since)
+        return Blocked("ConfigMapNotFound" if "configmap" in message else "ContainerCreateFailed", where, since)
     told = _WAITING.get(reason)
-    return Blocked(told, where) if told else None
+    return Blocked(told, where, since) if told else None
+
+
+def _disrupted(pod: Pod) -> bool:
+    """Whether the Pod was taken away for the node's sake: evicted, preempted or drained."""
+    status = pod.get("status", {})
+    return status.get("reason") == "Evicted" or any(
+        condition["type"] == "DisruptionTarget" and condition["status"] == "True"
+        for condition in status.get("conditions", [])
+    )
 
 
 def _told(container: ContainerStatus, terminated: Terminated) -> bool:
@@ -152,34 +183,40 @@ def _ended(container: ContainerStatus, terminated: Terminated, pod: Pod) -> Obse
         return Ended(text, terminated.get("finishedAt", ""))
     if terminated.get("exitCode", 0) == 0:
         return Died("Crashed", f"container {container['name']} ended without a result")
-    if pod.get("status", {}).get("reason") == "Evicted":
-        return Died("Evicted", pod.get("status", {}).get("message", "the node evicted the Pod"))
+    if _disrupted(pod):
+        return Died("Evicted", pod.get("status", {}).get("message") or "the Pod was taken away for the node's sake")
     reason = "ModelCheckFailed" if container["name"] == MODEL_LOADER and terminated.get("exitCode") == 1 else "Crashed"
     words = text.strip().splitlines()[-1] if text.strip() else "it left no message"
     return Died(reason, f"container {container['name']} ended with exit code {terminated.get('exitCode')}: {words}")
 
 
-def serving_trouble(pods: tuple[Pod, ...]) -> tuple[str, str] | None:
-    """The first thing, newest Pod first, that keeps a server from being ready and will not pass by itself."""
+def serving_trouble(pods: tuple[Pod, ...]) -> Blocked | None:
+    """The first thing, newest Pod first, that keeps a server from being ready."""
     for pod in sorted(pods, key=lambda p: p["metadata"]["creationTimestamp"], reverse=True):
         if "deletionTimestamp" in pod["metadata"]:
             continue
-        name, status = pod["metadata"]["name"], pod.get("status", {})
+        since, status = pod["metadata"]["creationTimestamp"], pod.get("status", {})
         for container in status.get("containerStatuses", []):
-            state, last = container.get("state", {}), container.get("lastState", {})
-            waiting = state.get("waiting", {})
-            if blocked := _blocked(container, waiting):
-                return blocked.reason, f"Pod {name}: {blocked.message}"
-            ended = state.get("terminated") or last.get("terminated")
-            if ended is not None and not container.get("ready", False):
-                if ended.get("reason") == "OOMKilled":
-                    return "OutOfMemory", f"Pod {name}: the server was killed at its memory limit"
-                words = (ended.get("message", "").strip().splitlines() or ["it left no message"])[-1]
-                return "CrashLoop", f"Pod {name}: the server ended with exit code {ended.get('exitCode')}: {words}"
+            if trouble := _server_trouble(container, since):
+                return replace(trouble, message=f"Pod {pod['metadata']['name']}: {trouble.message}")
         for condition in status.get("conditions", []):
             if condition["type"] == "PodScheduled" and condition["status"] == "False":
-                return "Unschedulable", f"Pod {name}: {condition.get('message', '')}"
+                message = f"Pod {pod['metadata']['name']}: {condition.get('message', '')}"
+                return Blocked("Unschedulable", message, since)
     return None
+
+
+def _server_trouble(container: ContainerStatus, since: str) -> Blocked | None:
+    state, last = container.get("state", {}), container.get("lastState", {})
+    if blocked := _blocked(container, state.get("waiting", {}), since):
+        return blocked
+    ended = state.get("terminated") or last.get("terminated")
+    if ended is None or container.get("ready", False):
+        return None
+    if ended.get("reason") == "OOMKilled":
+        return Blocked("OutOfMemory", "the server was killed at its memory limit", since)
+    words = (ended.get("message", "").strip().splitlines() or ["it left no message"])[-1]
+    return Blocked("CrashLoop", f"the server ended with exit code {ended.get('exitCode')}: {words}", since)
 
 
 def replica_failure(deployment: AppsDeployment) -> str | None:

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 _SUFFIXES = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
-    "k": Decimal(10) ** 3, "M": Decimal(10) ** 6, "G": Decimal(10) ** 9, "T": Decimal(10) ** 12, "P": Decimal(10) ** 15,
-    "Ki": Decimal(2) ** 10, "Mi": Decimal(2) ** 20, "Gi": Decimal(2) ** 30, "Ti": Decimal(2) ** 40, "Pi": Decimal(2) ** 50,
+    "k": Decimal(1000), "M": Decimal(1000) ** 2, "G": Decimal(1000) ** 3, "T": Decimal(1000) ** 4,
+    "P": Decimal(1000) ** 5, "Ki": Decimal(1024), "Mi": Decimal(1024) ** 2, "Gi": Decimal(1024) ** 3,
+    "Ti": Decimal(1024) ** 4, "Pi": Decimal(1024) ** 5,
 }  # fmt: skip
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?(?:e\d+)?)([numkMGTP]|[KMGTP]i)?")
 

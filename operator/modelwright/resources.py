@@ -17,13 +17,23 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ResourceType:
-    """One kind as the API server serves it. `selector` limits what is listed and watched, on the server."""
+    """One kind as the API server serves it.
+
+    `selector` (labels) and `fields` limit what is listed and watched, on the server.
+    """
 
     group: str
     version: str
     plural: str
     kind: str
     selector: str = ""
+    fields: str = ""
+
+    @property
+    def selection(self) -> dict[str, str]:
+        """The query parameters of a list or a watch that say which objects are meant."""
+        wanted = {"labelSelector": self.selector, "fieldSelector": self.fields}
+        return {name: value for name, value in wanted.items() if value}
 
     @property
     def api_version(self) -> str:
@@ -49,11 +59,13 @@ REPLICA_SETS: Final = ResourceType("apps", "v1", "replicasets", "ReplicaSet", _O
 SERVICES: Final = ResourceType("", "v1", "services", "Service", _OURS)
 CONFIG_MAPS: Final = ResourceType("", "v1", "configmaps", "ConfigMap", f"{NAMESPACE_CONFIG_LABEL}=true")
 EVENTS: Final = ResourceType("", "v1", "events", "Event")
+REFUSALS: Final = ResourceType("", "v1", "events", "Event", fields="involvedObject.kind=Job,reason=FailedCreate")
+"""The only place where Kubernetes says why a Job gets no Pod: a quota, a policy, a missing service account."""
 LEASES: Final = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
 
 CHILDREN: Final = (JOBS, APPS_DEPLOYMENTS, SERVICES)
 """What objects of ours own directly."""
-REFLECTED: Final = (*CHILDREN, REPLICA_SETS, PODS, CONFIG_MAPS)
+REFLECTED: Final = (*CHILDREN, REPLICA_SETS, PODS, CONFIG_MAPS, REFUSALS)
 """What the reflector keeps in the cache."""
 
 _BY_KIND: Final[Mapping[str, ResourceType]] = {type_.kind: type_ for type_ in CHILDREN}

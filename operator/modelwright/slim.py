@@ -64,6 +64,11 @@ def _config_map(obj: JsonObject) -> JsonObject:
     return {**_child(obj, None, None), "data": _mapping(obj.get("data"))}
 
 
+def _event(obj: JsonObject) -> JsonObject:
+    about = _pick(obj.get("involvedObject"), ("kind", "name", "uid"))
+    return {**_child(obj, None, None), "involvedObject": about, **_pick(obj, ("message", "lastTimestamp"))}
+
+
 def _child(obj: JsonObject, spec: JsonObject | None, status: JsonObject | None) -> JsonObject:
     metadata = _pick(obj.get("metadata"), (*_METADATA, "generation") if obj["kind"] == "Deployment" else _METADATA)
     annotations = _pick(_mapping(obj.get("metadata")).get("annotations"), (APPLIED_ANNOTATION, KEY_ANNOTATION))
@@ -104,4 +109,5 @@ _SLIMMERS: Final[Mapping[tuple[str, str], Callable[[JsonObject], JsonObject]]] =
     ("v1", "Pod"): _pod,
     ("v1", "Service"): _service,
     ("v1", "ConfigMap"): _config_map,
+    ("v1", "Event"): _event,
 }

@@ -22,6 +22,8 @@ class View:
     """Jobs, apps/v1 Deployments and Services whose managing owner is the object."""
     pods: tuple[Pod, ...] = ()
     """Pods reached by UID: object → Job → Pod, or object → Deployment → ReplicaSet → Pod."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """Why Kubernetes last refused to make a Pod, by the UID of the child that wanted it."""
     related: Mapping[Topic, tuple[Resource, ...]] = field(default_factory=dict)
     """What the object's references name, and is there."""
 
@@ -45,6 +47,10 @@ class View:
                 (pod for pod in self.pods if owner_uid(pod) == uid), key=lambda p: p["metadata"]["creationTimestamp"]
             )
         )
+
+    def refusal_of(self, job: Job) -> str | None:
+        """Why Kubernetes last refused to make the Pod of a Job."""
+        return self.refusals.get(job["metadata"]["uid"])
 
     def dataset(self, namespace: str, name: str) -> Dataset | None:
         """The Dataset of this name."""

@@ -1,7 +1,8 @@
 """The table of what goes wrong: what is applied, what the object then says, what cures it.
 
 Rows of a `Shared` place find there a Dataset `flights` that is Ready, and a ModelVersion `flights` of it; each row has
-objects and files of its own names. The other rows have a place of their own.
+objects and files of its own names, and runs that differ: the result of an equal one would be found in the store. The
+other rows have a place of their own.
 """
 
 import json
@@ -225,7 +226,7 @@ FAULTS = [
     ),
     Fault(
         "a quota forbids the Pod", quota, "Dataset", "quota",
-        "PodNotCreated", ("kubectl describe job",), lambda p: p.delete("ResourceQuota", "none"), alone=True,
+        "PodNotCreated", ("exceeded quota", "pods"), lambda p: p.delete("ResourceQuota", "none"), alone=True,
     ),
     # Training
     Fault(
@@ -235,7 +236,7 @@ FAULTS = [
     Fault(
         "the estimator does not exist", run("unknown", trainer=estimator("sklearn.ensemble.NoSuchForest")),
         "TrainingRun", "unknown", "EstimatorNotFound", ("NoSuchForest",),
-        edit("TrainingRun", "unknown", trainer=estimator("sklearn.naive_bayes.BernoulliNB")),
+        edit("TrainingRun", "unknown", trainer=estimator("sklearn.dummy.DummyClassifier", strategy="prior")),
     ),
     Fault(
         "the estimator is not allowed", run("foreign", trainer=estimator("subprocess.Popen", args="true")),
@@ -254,7 +255,7 @@ FAULTS = [
             put("oneclass"), dataset("oneclass", columns=target("arr_delay > 100000")),
             run("oneclass", dataset={"name": "oneclass"}),
         ),
-        "TrainingRun", "oneclass", "TargetSingleClass", ("late",),
+        "TrainingRun", "oneclass", "TargetSingleClass", ("two", "expression"),
         edit("Dataset", "oneclass", columns=target("arr_delay > 10")),
     ),
     Fault(
@@ -264,11 +265,11 @@ FAULTS = [
         edit("TrainingRun", "gate", evaluation={"gates": [{"name": "high", "metric": "roc_auc", "min": "0.5"}]}),
     ),
     Fault(
-        "the Job is killed at its memory limit", run("memory", resources=resources("48Mi")), "TrainingRun", "memory",
+        "the Job is killed at its memory limit", run("memory", seed=1, resources=resources("48Mi")), "TrainingRun", "memory",
         "OutOfMemory", ("train", "memory limit"), edit("TrainingRun", "memory", resources=resources("2Gi")),
     ),
     Fault(
-        "the Job passes its deadline", run("deadline", activeDeadline="1s"), "TrainingRun", "deadline",
+        "the Job passes its deadline", run("deadline", seed=2, activeDeadline="1s"), "TrainingRun", "deadline",
         "DeadlineExceeded", ("deadline",), edit("TrainingRun", "deadline", activeDeadline="10m"),
     ),
     # Images
@@ -277,7 +278,7 @@ FAULTS = [
         lambda p: p.make(
             manifests.model_version("nowhere", source={"trainingRun": NAME, "digest": "sha256:" + "0" * 64})
         ),
-        "ModelVersion", "nowhere", "ModelNotFound", ("0000",), None,
+        "ModelVersion", "nowhere", "ModelNotFound", ("0000",), None, jobs=2,
     ),
     Fault(
         "the image cannot be pushed", registry_at_a_dead_port, "ModelVersion", NAME,

@@ -91,8 +91,10 @@ CHILDREN = {
     "train-full": job_of(FULL_RUN, FULL_CONFIG),
     "package-plain": job_of(samples.model_version(), KEYED_CONFIG),
     "package-full": job_of(FULL_VERSION, FULL_CONFIG),
-    "deployment-plain": serving_deployment(deployment_of(samples.deployment()), "v1", IMAGE, KEYED_CONFIG),
-    "deployment-full": serving_deployment(deployment_of(FULL_SERVING), "v1", IMAGE, FULL_CONFIG),
+    "deployment-plain": serving_deployment(
+        deployment_of(samples.deployment()), "late-flights", "v1", IMAGE, KEYED_CONFIG
+    ),
+    "deployment-full": serving_deployment(deployment_of(FULL_SERVING), "late-flights", "v1", IMAGE, FULL_CONFIG),
     "service": serving_service(deployment_of(samples.deployment())),
     "modelversion-plain": model_version(TrainingRun.parse(samples.training_run()), samples.digest("model")),
     "modelversion-full": model_version(TrainingRun.parse(FULL_RUN), samples.digest("model")),

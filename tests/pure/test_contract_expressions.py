@@ -21,7 +21,7 @@ TYPES: dict[str, ValueType] = {
     "c": "boolean", "m": "timestamp",
 }  # fmt: skip
 SQL = {"integer": "BIGINT", "number": "DOUBLE", "string": "VARCHAR", "boolean": "BOOLEAN", "timestamp": "TIMESTAMP"}
-BEGIN = datetime(1960, 1, 1)
+BEGIN = datetime.fromisoformat("1960-01-01")
 
 integers = st.one_of(st.integers(-20, 20), st.integers(-(2**63) + 1, 2**63 - 1))
 numbers = st.one_of(st.sampled_from([0.0, -0.5, 0.5, 1.5, 2.5, -2.5]), st.floats(-1e6, 1e6, allow_subnormal=False))

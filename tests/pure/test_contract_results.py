@@ -23,7 +23,8 @@ def test_a_task_reads_its_own_json() -> None:
         ),
         TrainTask(
             key="b" * 64, namespace="ns", name="n", store={"uri": "s3://b"}, dataset={"digest": DIGEST, "uri": "s3://b/m"},
-            task="regression", pipeline=[EstimatorStep(class_path="sklearn.linear_model.Ridge", params={"alpha": None})],
+            task="regression",
+            pipeline=[EstimatorStep(class_path="sklearn.linear_model.Ridge", params={"alpha": None})],
         ),
         PackageTask(
             key="b" * 64, namespace="ns", name="n", store={"uri": "s3://b"}, model={"digest": DIGEST}, image="host/r",

@@ -204,6 +204,22 @@ def test_a_run_that_is_written_anew_takes_the_newest_version() -> None:
     assert status_of(world)["run"]["dataset"] == newest
 
 
+def test_a_run_that_was_given_up_is_cured_by_other_data_and_not_by_the_same() -> None:
+    world = a_run()
+    world.tell(world.the_job(ME), "TargetSingleClass", retry=False)
+    world.settle()
+    made = len(world.jobs_made)
+    world.settle()
+    assert world.ready(*ME) == ("False", "TargetSingleClass")
+    assert len(world.jobs_made) == made
+    world.edit(*DATA, refresh={"token": "may"})
+    world.settle()
+    assert world.ready(*ME) == ("False", "TargetSingleClass")
+    world.chain()
+    assert world.ready(*ME) == ("True", "Succeeded")
+    assert status_of(world)["run"]["dataset"] == world.objects[DATA]["status"]["version"]["digest"]
+
+
 def test_suspending_ends_the_job_and_resuming_makes_it_again() -> None:
     world = a_run()
     job = world.the_job(ME)

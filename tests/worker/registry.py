@@ -1,4 +1,4 @@
-"""A small OCI registry in memory: manifests, blobs, mounts, and Docker's token or basic logins. For the client's tests."""
+"""A small OCI registry in memory, for the client's tests: manifests, blobs, mounts, token and basic logins."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Registry:
             "mediaType": OCI,
             "config": {"mediaType": "application/vnd.oci.image.config.v1+json",
                        **self.add_blob(repository, json.dumps(config).encode())},
-            "layers": [{"mediaType": gzip, **self.add_blob(repository, content)} for content in (b"one", b"two" * 9999)],
+            "layers": [{"mediaType": gzip, **self.add_blob(repository, content)} for content in (b"one", b"two" * 999)],
         }  # fmt: skip
         own = self.add_manifest(repository, "own", OCI, manifest)
         platforms = [("arm64" if architecture == "amd64" else "amd64", "sha256:" + "0" * 64), (architecture, own)]
@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
     registry: Registry
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Quiet."""
 
     def _answer(self, status: int, content: bytes = b"", **headers: str) -> None:
@@ -161,4 +161,6 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(204)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _handle
+
+for _method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
+    setattr(_Handler, f"do_{_method}", _Handler._handle)

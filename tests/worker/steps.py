@@ -46,7 +46,7 @@ class Steps:
     """Runs steps over one volume. `key` of a task is made from its content unless it is given."""
 
     root: Path
-    numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+    numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     @property
     def volume(self) -> Path:

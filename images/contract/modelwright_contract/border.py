@@ -1,4 +1,4 @@
-"""The shapes at the border between operator and worker: one base model, and the bounded scalar types it is built from."""
+"""The shapes at the border between operator and worker: a base model, and bounded scalar types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a tree becomes closures: one compilation knows the columns' types, remembers what was read, and bounds the work."""
+"""How a tree becomes closures: a compilation knows the columns' types, remembers what it read, and bounds the work."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Row-wise expressions: a JSON tree, checked for types and compiled once into NumPy closures over columns.
 
-A node is `{"column": name}`, `{"literal": value}` or `{"op": name, "args": [node, …]}`; `cast` has `to` beside. SQL text is
-made into such a tree by `modelwright_contract.parse`, which the server never imports.
+A node is `{"column": name}`, `{"literal": value}` or `{"op": name, "args": [node, …]}`; `cast` has `to` beside.
+SQL text is made into such a tree by `modelwright_contract.parse`, which the server never imports.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The feature contract: from raw columns to the matrix a model takes, the same way in training and in serving.
 
-Matrix columns stand in the order of `features`. Numbers are as they are, booleans 0 and 1, timestamps seconds since 1970,
-texts the position among the categories fitted on the train split; missing is NaN. NumPy and the standard library only.
+Matrix columns stand in the order of `features`. Numbers are as they are, booleans 0 and 1, timestamps seconds since
+1970 and texts the position among the categories fitted on the train split; missing is NaN. Imports NumPy and the
+standard library only.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to be predicted: a raw column, or with `expression` a computed one; `inputs` are the raw columns it reads."""
+    """What is to be predicted: a raw column or, with `expression`, a computed one that reads `inputs`."""
 
     name: str
     type: ValueType
@@ -84,7 +85,7 @@ class FeatureContract:
         object.__setattr__(self, "_types", types)
 
     def matrix(self, columns: Mapping[str, Sequence[object] | Array]) -> NDArray[np.float64]:
-        """Raw columns of equal length → float64 (rows, features). Columns that the contract doesn't read are passed over.
+        """Raw columns of equal length → float64 (rows, features). Columns that it doesn't read are passed over.
 
         Raises ColumnError: a column is lacking or of another length, or a value doesn't fit its column's type.
         """
@@ -130,7 +131,7 @@ class FeatureContract:
         return out
 
     def target_of(self, columns: Mapping[str, Vector]) -> Vector:
-        """The target of each row, from typed columns that hold what the target reads. Raises ContractError without a target."""
+        """The target of each row, from typed columns that hold what it reads. Raises ContractError without a target."""
         if self.target is None:
             raise ContractError("the dataset has no target")
         rows = len(next(iter(columns.values()))) if columns else 0
@@ -233,7 +234,7 @@ def _from_array(item: Input, values: Array) -> Vector:
     kind = values.dtype.kind
     if item.type == "number" and kind in "fiu":
         return number(values)
-    if item.type == "integer" and kind in "i":
+    if item.type == "integer" and kind == "i":
         return vector("integer", values.astype(np.int64, copy=False), None)
     if item.type == "boolean" and kind == "b":
         return vector("boolean", values, None)

@@ -1,8 +1,8 @@
 """Reading a model archive (skops format, protocol 2) that somebody else may have written.
 
-Only types of a closed list are built, nothing that the archive names is imported or called, members are stored uncompressed,
-and tree nodes are checked to point inside their arrays before anything predicts. skops itself is not imported: it loads all
-of scikit-learn to know what it trusts.
+Only types of a closed list are built, nothing that the archive names is imported or called, members are stored
+uncompressed, and tree nodes are checked to point inside their arrays before anything predicts. skops itself is not
+imported: it loads all of scikit-learn to know what it trusts.
 """
 
 from __future__ import annotations

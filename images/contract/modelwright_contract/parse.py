@@ -1,4 +1,4 @@
-"""SQL scalar expressions into the contract's own tree. Closed: what is not listed here is refused, with what to write instead.
+"""SQL scalar expressions into the contract's own tree. What is not listed here is refused, with what to write instead.
 
 Uses sqlglot; the worker and the command-line tool import it, the server never does.
 """
@@ -90,7 +90,7 @@ FUNCTIONS = sorted(
 
 
 def parse_expression(sql: str) -> Json:
-    """The tree of a SQL scalar expression. Raises ExpressionError naming what can't be used and what to write instead."""
+    """The tree of a SQL scalar expression. Raises ExpressionError that says what to write instead."""
     if len(sql) > MAX_CHARS:
         raise ExpressionError(f"the expression has {len(sql)} characters, at most {MAX_CHARS} are allowed")
     try:

@@ -188,7 +188,7 @@ _SUMMARIES: TypeAdapter[IngestSummary | TrainSummary | PackageSummary] = TypeAda
 
 
 def parse_summary(text: str | bytes) -> Summary | Failure | None:
-    """The report in a termination message; None when it is no report of ours (empty, cut off, another program's words)."""
+    """The report in a termination message; None for anything else (empty, cut off, another program's words)."""
     try:
         return _SUMMARIES.validate_json(text)
     except ValidationError:

@@ -40,7 +40,7 @@ def length(a: Vector) -> Vector:
 
 
 def substring(a: Vector, start: int, count: int | None) -> Vector:
-    """`count` characters from position `start`; a negative start counts from the end; without a count, all that follow."""
+    """`count` characters from position `start`; a negative one counts from the end; without a count, all after it."""
 
     def cut(text: str) -> str:
         begin = start - 1 if start > 0 else (len(text) + start if start < 0 else -1)

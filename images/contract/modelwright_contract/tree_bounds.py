@@ -1,4 +1,4 @@
-"""Bounds of tree nodes: scikit-learn follows child and feature indices unchecked, so a forged archive could read anywhere.
+"""Bounds of tree nodes: scikit-learn follows indices unchecked, so a forged archive could read anywhere.
 
 Children must lie inside the array and behind their parent (so that every walk ends), features inside the matrix.
 """

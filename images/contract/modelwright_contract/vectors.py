@@ -1,6 +1,7 @@
 """Typed columns with missing values: what expressions and features are computed on.
 
-A `Vector` is a NumPy array, its type, and a mask of missing rows. NumPy and the standard library only: the server imports it.
+A `Vector` is a NumPy array, its type, and a mask of missing rows. The server imports it: NumPy and the standard library
+only.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class ColumnError(ValueError):
 class Vector:
     """One column. `missing` is None when no row is missing; missing rows hold the type's filler.
 
-    Timestamps are microseconds since 1970-01-01T00:00:00Z. A number is finite or missing: NaN and infinities are missing.
+    Timestamps are microseconds since 1970-01-01T00:00:00Z. A number is finite, or missing.
     An array of length 1 stands for any number of rows.
     """
 
@@ -115,9 +116,10 @@ def vector(kind: ValueType, values: Array, missing: Mask | None) -> Vector:
         return number(values, missing)
     if missing is None or not missing.any():
         return Vector(kind, values, None)
-    values = np.array(np.broadcast_to(values, np.broadcast_shapes(values.shape, missing.shape)), dtype=DTYPES[kind])
+    shape = np.broadcast_shapes(values.shape, missing.shape)
+    values, missing = np.array(np.broadcast_to(values, shape), dtype=DTYPES[kind]), np.broadcast_to(missing, shape)
     values[missing] = FILLERS[kind]
-    return Vector(kind, values, np.broadcast_to(missing, values.shape))
+    return Vector(kind, values, missing)
 
 
 def either_missing(*masks: Mask | None) -> Mask | None:
@@ -154,33 +156,16 @@ def raw_vector(name: str, kind: ValueType, values: Sequence[object]) -> Vector:
     Raises ColumnError naming the first row that doesn't fit.
     """
     kinds = set(map(type, values))
-    match kind:
-        case "number":
-            if kinds <= {int, float, type(None)}:
-                try:
-                    return number(np.array(values, dtype=np.float64))
-                except OverflowError:
-                    pass
-            return _checked(name, kind, values, _number)
-        case "integer":
-            if kinds == {int}:
-                try:
-                    return Vector(kind, np.array(values, dtype=np.int64), None)
-                except OverflowError:
-                    pass
-            return _checked(name, kind, values, _integer)
-        case "boolean":
-            if kinds == {bool}:
-                return Vector(kind, np.array(values, dtype=np.bool_), None)
-            return _checked(name, kind, values, _boolean)
-        case "string":
-            if kinds == {str}:
-                out = np.empty(len(values), dtype=object)
-                out[:] = values
-                return Vector(kind, out, None)
-            return _checked(name, kind, values, _string)
-        case "timestamp":
-            return _checked(name, kind, values, _timestamp)
+    try:
+        if kind == "number" and kinds <= {int, float, type(None)}:
+            return number(np.array(values, dtype=np.float64))
+        if kinds == {_PLAIN.get(kind)}:
+            out: Array = np.empty(len(values), dtype=DTYPES[kind])
+            out[:] = values
+            return Vector(kind, out, None)
+    except OverflowError:
+        pass  # one value is too large: it is found below
+    return _checked(name, kind, values, _CONVERSIONS[kind])
 
 
 def _checked(name: str, kind: ValueType, values: Sequence[object], convert: Callable[[object], object]) -> Vector:
@@ -231,3 +216,15 @@ def _timestamp(value: object) -> int:
     if type(value) is str:
         return parse_timestamp(value)
     raise TypeError
+
+
+_PLAIN: dict[ValueType, type] = {"integer": int, "boolean": bool, "string": str}
+"""Types whose columns need no look at single values when every value has the type."""
+
+_CONVERSIONS: dict[ValueType, Callable[[object], object]] = {
+    "number": _number,
+    "integer": _integer,
+    "boolean": _boolean,
+    "string": _string,
+    "timestamp": _timestamp,
+}

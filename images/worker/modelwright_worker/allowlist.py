@@ -22,7 +22,7 @@ TaskKind = Literal["classification", "regression"]
 
 
 def build_pipeline(steps: Sequence[EstimatorStep], task: TaskKind, seed: int) -> Pipeline:
-    """The pipeline, its steps named by their position. Raises Told: EstimatorNotAllowed, -NotFound, -ParameterInvalid."""
+    """The pipeline, its steps named by position. Raises Told: EstimatorNotAllowed, -NotFound, -ParameterInvalid."""
     built = [(str(index), build_step(step, index, seed)) for index, step in enumerate(steps)]
     for (_, estimator), step in zip(built[:-1], steps[:-1], strict=True):
         if not hasattr(estimator, "transform"):
@@ -47,13 +47,10 @@ def build_step(step: EstimatorStep, index: int, seed: int) -> Estimator:
         params[name] = _value(name, _plain(given), where)
     if params.get("random_state") is None and "random_state" in takes:
         params["random_state"] = seed
-    if "algorithm" in takes and kind.__name__.startswith("KNeighbors"):
-        # A tree of neighbours is followed unchecked when it is loaded from an archive.
-        if params.setdefault("algorithm", "brute") != "brute":
-            message = (
-                f"spec.trainer.estimator[{index}].params.algorithm: only brute can be served: write algorithm: brute"
-            )
-            raise Told("EstimatorParameterInvalid", message, retry=False)
+    # A tree of neighbours is followed unchecked when it is loaded from an archive.
+    if kind.__name__.startswith("KNeighbors") and params.setdefault("algorithm", "brute") != "brute":
+        message = f"spec.trainer.estimator[{index}].params.algorithm: only brute can be served: write algorithm: brute"
+        raise Told("EstimatorParameterInvalid", message, retry=False)
     return kind(**params)
 
 

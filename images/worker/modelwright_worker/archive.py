@@ -1,7 +1,8 @@
 """Writing a model archive whose bytes depend on the model alone.
 
-skops names members by `id()`, writes the clock into the zip, and follows the order of sets. Here members are named by the
-hash of their content, shared objects are numbered in the order they appear, sets are sorted, and the zip carries no time.
+skops names members by `id()`, writes the clock into the zip, and follows the order of sets. Here members are named by
+the hash of their content, shared objects are numbered in the order they appear, sets are sorted, and the zip carries no
+time.
 """
 
 from __future__ import annotations

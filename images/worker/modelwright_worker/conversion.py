@@ -1,8 +1,8 @@
 """Source columns → our five types, in SQL. What a declared type does not admit is told with its row.
 
-In CSV an empty value is missing; in columns that are not text also NA, N/A, NaN, nan, null and NULL. Numbers that aren't
-finite are missing. Timestamps without an offset are UTC. A column without a declared type has the narrowest type that all
-its values fit, in the order integer, number, boolean, timestamp, string.
+In CSV an empty value is missing; in columns that are not text also NA, N/A, NaN, nan, null and NULL. Numbers that are
+not finite are missing. Timestamps without an offset are UTC. A column without a declared type has the narrowest type
+that all its values fit, in the order integer, number, boolean, timestamp, string.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _require_convertible(column: SourceColumn, wanted: ValueType) -> None:
 
 
 def _inferred(connection: duckdb.DuckDBPyConnection, columns: Sequence[SourceColumn]) -> dict[str, ValueType]:
-    """Guess from the first rows, then widen until all rows fit: the same answer as looking at all rows for every type."""
+    """Guess from the first rows, then widen until all rows fit: the same answer as trying every type on all rows."""
     out: dict[str, ValueType] = {}
     position = dict.fromkeys((column.name for column in columns), 0)
     table = f"(SELECT * FROM source LIMIT {_SAMPLE_ROWS})"

@@ -1,4 +1,4 @@
-"""DuckDB as the worker uses it: bounded memory and threads, no way out of the scratch directory, nothing loaded later."""
+"""DuckDB as the worker uses it: bounded memory and threads, no way out of scratch, nothing loaded later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures that a person can act on: each ends the step with a reason, a sentence, and whether trying again may help."""
+"""Failures that a person can act on: each has a reason, a sentence, and whether trying again may help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of a step: the result of an earlier run is repeated; otherwise work, then the full result, then the summary."""
+"""One run of a step: an earlier run's result is repeated; otherwise work, then the full result, then the summary."""
 
 from __future__ import annotations
 

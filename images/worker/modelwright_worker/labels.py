@@ -55,7 +55,7 @@ class Classes:
         if len(values) == 1:
             only = str(values[0]).lower() if values.dtype == np.bool_ else str(values[0])
             message = (
-                f"all {len(labels)} rows of the train split have the target {only}: a classification needs two classes: "
+                f"all {len(labels)} rows of the train split have the target {only}: a classification needs two: "
                 "correct the target's expression, or give rows of another class"
             )
             raise Told("TargetSingleClass", message, retry=False)

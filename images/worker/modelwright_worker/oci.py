@@ -24,13 +24,9 @@ from modelwright_worker.references import Login
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
-ACCEPT = ", ".join(
-    (
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-        OCI_MANIFEST,
-        "application/vnd.docker.distribution.manifest.v2+json",
-    )
+ACCEPT = (
+    "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, "
+    f"{OCI_MANIFEST}, application/vnd.docker.distribution.manifest.v2+json"
 )
 MAX_DOCUMENT_BYTES = 4 << 20
 _TIMEOUT = urllib3.Timeout(connect=3.0, read=60.0)

@@ -1,4 +1,4 @@
-"""Files of a source → table `source` in DuckDB, in the order of the files and of their rows. CSV columns are still text."""
+"""Files of a source → table `source` in DuckDB, in the order of files and rows. CSV columns are still text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import duckdb
 
 from modelwright_contract.vectors import ValueType
-from modelwright_worker.engine import count, name, text
+from modelwright_worker.engine import count, text
 from modelwright_worker.failures import Told, shortened
 from modelwright_worker.source import Format, LocalFile
 
@@ -33,7 +33,7 @@ _NATURAL: dict[str, ValueType] = {
 
 @dataclass(frozen=True, slots=True)
 class SourceColumn:
-    """A column as the source has it. `type` is None when it is yet to be told (CSV) or can't be used (`held` says why)."""
+    """A column as the source has it. `type` is None while it is not known (CSV), or when `held` can't be used."""
 
     name: str
     held: str

@@ -1,4 +1,4 @@
-"""Making a report fit the termination message: what is cut is in the full result, and the figures of gates are never cut."""
+"""Making a report fit the termination message: the full result has what is cut, and gates are cut last."""
 
 from __future__ import annotations
 

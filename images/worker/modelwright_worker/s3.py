@@ -1,4 +1,4 @@
-"""S3 by botocore (boto3's own layers cost start-up time and give nothing here): bounded retries, errors as sentences."""
+"""S3 by botocore (boto3's own layers only cost start-up time here): bounded retries, errors as sentences."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Client: TypeAlias = Any
 
 
 def s3_client(endpoint: str | None, region: str | None, environment: Mapping[str, str], *, prefix: str) -> Client:
-    """A client with the keys in the environment's variables of that prefix; gives up an unreachable server in under 20 s."""
+    """A client with the keys in the variables of that prefix; gives up an unreachable server in under 20 s."""
     config = botocore.config.Config(
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,

@@ -1,4 +1,4 @@
-"""Which rows go to which split, and the split files: the same bytes for the same rows, whatever the number of threads."""
+"""Which rows go to which split, and the split files: the same bytes for the same rows, on any number of threads."""
 
 from __future__ import annotations
 

@@ -12,15 +12,15 @@ DRAIN_SECONDS = 5
 """How long a Pod still answers after it was told to go, so that every endpoint list has forgotten it."""
 
 
-def serving_deployment(resource: Deployment, version: str, image: str, config: Config) -> Child:
-    """Pods that answer for `version`; a new one is ready before an old one goes."""
+def serving_deployment(resource: Deployment, model: str, version: str, image: str, config: Config) -> Child:
+    """Pods that answer for `version` of `model`; a new one is ready before an old one goes."""
     name = resource.metadata.name
     room, room_mount = scratch()
     serve = container(
         "server",
         image,
         env={
-            "MODELWRIGHT_MODEL_NAME": resource.spec.model.name,
+            "MODELWRIGHT_MODEL_NAME": model,
             "MODELWRIGHT_MODEL_VERSION": version,
             "MODELWRIGHT_PORT": str(PORT),
             "TMPDIR": SCRATCH,

@@ -5,8 +5,8 @@ from decimal import Decimal
 from functools import cache
 from typing import Protocol, cast
 
-from cel_expr_python import cel  # type: ignore[import-untyped]  # ships stubs but no py.typed marker
-from cel_expr_python.ext import ext_strings  # type: ignore[import-untyped]  # the same
+from cel_expr_python import cel  # ships stubs but no py.typed marker
+from cel_expr_python.ext import ext_strings  # the same
 
 from modelwright import quantities
 from modelwright.api.v1alpha1.schema import VALIDATIONS

@@ -36,10 +36,14 @@ def reconcile(resource: Dataset, view: View, now: datetime) -> Plan:
         report.stalled("ResourcesAboveCeiling", refusal)
         _mark_validated(report, status)
         return conclude(resource, report, status)
-    step = steps.Step(key, ingest_job(resource, task(resource, key, config), config), "Ingesting")
+    asked = task(resource, key, config)
+    step = steps.Step(asked, ingest_job(resource, asked, config), "Ingesting")
     progress = steps.advance(step, resource, view, now)
     if isinstance(progress, steps.Succeeded) and isinstance(progress.summary, IngestSummary):
         return _fulfilled(resource, report, _with_version(status, key, progress.summary, progress.finished_at), view)
+    if not isinstance(progress, steps.Succeeded) and progress.violations is not None:
+        found = Violations(total=progress.violations.total, first=progress.violations.first)
+        status = status.model_copy(update={"violations": found})
     return steps.carry_on(resource, report, status, step, progress, view, mark=_mark_validated)
 
 

@@ -11,9 +11,9 @@ from modelwright.children.service import serving_service, url
 from modelwright.conditions import READY, Report, timestamp
 from modelwright.objects import AppsDeployment
 from modelwright.plan import Plan
-from modelwright.reasons import outlook
 from modelwright.reconcilers.ceilings import above
 from modelwright.reconcilers.conclude import conclude
+from modelwright.reconcilers.steps import PATIENCE, patience
 from modelwright.view import Topic, View
 
 LATEST = "latest"
@@ -25,6 +25,7 @@ AVAILABLE, PROGRESSING = "Available", "Progressing"
 class Choice:
     """The version that should be served; `waiting` says why there is none, or why a newer wish is not fulfilled."""
 
+    model: str
     version: str
     image: str
     waiting: str = ""
@@ -53,7 +54,7 @@ def reconcile(resource: Deployment, view: View, now: datetime) -> Plan:
         )
         _mark(report, status, view.deployment(resource.metadata.name), rolled_out=False)
         return conclude(resource, report, status)
-    child = serving_deployment(resource, choice.version, choice.image, config)
+    child = serving_deployment(resource, choice.model, choice.version, choice.image, config)
     live = view.deployment(resource.metadata.name)
     # In the first pass over a new spec `live` is still of the one before.
     seen = status.observed_generation == resource.metadata.generation
@@ -61,7 +62,8 @@ def reconcile(resource: Deployment, view: View, now: datetime) -> Plan:
     status = _with_live(resource, status, choice, live, rolled_out, now)
     _tell(report, resource, choice, live, rolled_out, view, now)
     _mark(report, status, live, rolled_out=rolled_out)
-    return conclude(resource, report, status, children=(child, serving_service(resource)))
+    again = None if rolled_out else PATIENCE
+    return conclude(resource, report, status, children=(child, serving_service(resource)), requeue_after=again)
 
 
 def choose(resource: Deployment, view: View) -> Choice:
@@ -71,17 +73,23 @@ def choose(resource: Deployment, view: View) -> Choice:
     if model.version == LATEST:
         fit = [v for v in view.model_versions(namespace, model.name) if v.status.image and _gated(v)]
         if fit:
-            return Choice(fit[-1].metadata.name, fit[-1].status.image)
-        if serving is not None:
-            return Choice(serving.version, serving.image)
-        return Choice("", "", _no_version(resource, view))
+            return Choice(model.name, fit[-1].metadata.name, fit[-1].status.image)
+        if serving is not None and serving.model == model.name:
+            return Choice(model.name, serving.version, serving.image)
+        return _served_or_none(serving, _no_version(resource, view))
     named = view.model_version(namespace, model.version)
     if named is not None and named.spec.model == model.name and named.status.image:
-        return Choice(named.metadata.name, named.status.image)
-    if serving is not None and serving.version == model.version:
-        return Choice(serving.version, serving.image)
-    waiting = _no_named(named, resource)
-    return Choice(serving.version, serving.image, waiting) if serving is not None else Choice("", "", waiting)
+        return Choice(model.name, named.metadata.name, named.status.image)
+    if serving is not None and (serving.model, serving.version) == (model.name, model.version):
+        return Choice(model.name, serving.version, serving.image)
+    return _served_or_none(serving, _no_named(named, resource))
+
+
+def _served_or_none(serving: StableVersion | None, waiting: str) -> Choice:
+    """What is served goes on being served while the wish cannot be fulfilled."""
+    if serving is None:
+        return Choice("", "", "", waiting)
+    return Choice(serving.model, serving.version, serving.image, waiting)
 
 
 def _gated(version: ModelVersion) -> bool:
@@ -137,12 +145,13 @@ def _with_live(
     now: datetime,
 ) -> DeploymentStatus:
     stable, history = status.stable, status.history
-    if rolled_out and (stable is None or stable.image != choice.image or stable.version != choice.version):
+    wanted = (choice.model, choice.version, choice.image)
+    if rolled_out and (stable is None or (stable.model, stable.version, stable.image) != wanted):
         since = timestamp(now)
         earlier = tuple(record.model_copy(update={"until": record.until or since}) for record in history)
         record = ServedRecord(version=choice.version, image=choice.image, since=since, reason="NewVersion")
         history = (record, *earlier)[:HISTORY]
-        stable = StableVersion(version=choice.version, image=choice.image)
+        stable = StableVersion(model=choice.model, version=choice.version, image=choice.image)
     if stable is not None:
         counts = live.get("status", {}) if live is not None else {}
         stable = stable.model_copy(
@@ -169,8 +178,8 @@ def _tell(
     elif rolled_out:
         report.ready("Serving", f"{resource.spec.scaling.min_replicas} of {choice.version} at {url(resource)}")
     elif trouble := observe.serving_trouble(view.pods):
-        reason, message = trouble
-        (report.stalled if outlook(reason) == "act" else report.reconciling)(reason, message)
+        stalled, _ = patience(trouble, now)
+        (report.stalled if stalled else report.reconciling)(trouble.reason, trouble.message)
     elif live is not None and (refusal := observe.replica_failure(live)):
         report.stalled("PodNotCreated", refusal)
     elif _is_kept(resource, live):

@@ -51,8 +51,8 @@ def reconcile(resource: ModelVersion, view: View, now: datetime) -> Plan:
     key = keys.package(digest, repository)
     reference = resource.spec.package.push_secret_ref
     push_secret = reference.name if reference else config.registry.push_secret_name or None
-    job = packaging_job(resource, task(resource, key, digest, repository, config), config, push_secret)
-    step = steps.Step(key, job, "Packaging")
+    asked = task(resource, key, digest, repository, config)
+    step = steps.Step(asked, packaging_job(resource, asked, config, push_secret), "Packaging", retries=None)
     progress = steps.advance(step, resource, view, now)
     if isinstance(progress, steps.Succeeded) and isinstance(progress.summary, PackageSummary):
         return _fulfilled(resource, report, _with_image(status, progress.summary, config))
@@ -139,7 +139,7 @@ def _with_image(status: ModelVersionStatus, summary: PackageSummary, config: Con
 
 
 def _tensor(tensor: TensorSummary) -> Tensor:
-    return Tensor(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+    return Tensor(name=tensor.name[:128], datatype=tensor.datatype, shape=tensor.shape)
 
 
 def _fulfilled(resource: ModelVersion, report: Report, status: ModelVersionStatus) -> Plan:

@@ -19,17 +19,24 @@ from modelwright.api.v1alpha1 import (
     TrainingRun,
     TrainingRunStatus,
 )
-from modelwright.conditions import MESSAGE_LENGTH, Report, moment, timestamp
+from modelwright.conditions import MESSAGE_LENGTH, READY, Report, moment, timestamp
 from modelwright.config import Config
 from modelwright.objects import Job
 from modelwright.plan import Child, JsonObject, Plan, Ref
 from modelwright.reasons import outlook
 from modelwright.reconcilers.conclude import conclude
 from modelwright.view import View
-from modelwright_contract.results import Failure, Success, parse_summary
+from modelwright_contract.results import Failure, Success, Violations, parse_summary
+from modelwright_contract.tasks import Task
 
 PATIENT_ATTEMPTS = 3
 """After so many failures that a person could mend, the object is Stalled, though still tried now and then."""
+
+PATIENCE = timedelta(minutes=1)
+"""How long the cluster may keep a Pod from starting before a person should look: nodes and volumes come late."""
+
+MAX_TASK_BYTES = 100_000
+"""A Job's task travels in one environment variable, for which Linux has 128 KiB."""
 
 Stepped = Dataset | TrainingRun | ModelVersion
 S = TypeVar("S", DatasetStatus, TrainingRunStatus, ModelVersionStatus)
@@ -39,12 +46,17 @@ S = TypeVar("S", DatasetStatus, TrainingRunStatus, ModelVersionStatus)
 class Step:
     """One step that should be carried out."""
 
-    key: str
+    task: Task
     job: Child
     doing: str
     """The reason while it works: Ingesting, Training, Packaging."""
-    retries: int = 2
-    """How often a Pod that died without a word is replaced."""
+    retries: int | None = 2
+    """How often a Pod that died without a word is replaced; None: for ever, for a spec that nobody can mend."""
+
+    @property
+    def key(self) -> str:
+        """The hash of the step's inputs."""
+        return self.task.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,8 @@ class Working:
     children: tuple[Child, ...] = ()
     deletions: tuple[Ref, ...] = ()
     requeue_after: timedelta | None = None
+    violations: Violations | None = None
+    """What a check that has just failed found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,7 @@ class GivenUp:
     """The step will not be tried again before the spec changes."""
 
     attempt: Attempt
+    violations: Violations | None = None
 
 
 Progress = Working | Succeeded | GivenUp
@@ -84,6 +99,14 @@ def advance(step: Step, resource: Stepped, view: View, now: datetime) -> Progres
     if attempt is not None and attempt.key != step.key:
         attempt = None
     return _Pass(step, resource, view, now, attempt, view.job(step.job.name)).progress()
+
+
+def patience(blocked: observe.Blocked, now: datetime) -> tuple[bool, timedelta | None]:
+    """Whether a person should look by now and, where that is not so yet, when to ask again."""
+    if outlook(blocked.reason) != "act":
+        return False, None
+    left = PATIENCE - (now - moment(blocked.since))
+    return (True, None) if left <= timedelta() else (False, left)
 
 
 def superseded(resource: Stepped, view: View, current: str) -> tuple[Ref, ...]:
@@ -153,13 +176,16 @@ class _Pass:
     job: Job | None
 
     def progress(self) -> Progress:
+        if (size_bytes := len(self.step.task.to_json().encode())) > MAX_TASK_BYTES:
+            message = f"spec: {size_bytes} bytes are too many for a Job, at most {MAX_TASK_BYTES} fit; shorten it"
+            return Working("InvalidSpec", message, self.attempt, stalled=True)
         if self.job is None or (self.attempt is not None and self.attempt.job == self.job["metadata"]["uid"]):
             return self._begin(self.attempt)
         if "deletionTimestamp" in self.job["metadata"]:
             return self._under_way(self.attempt)
         return self._judge(self.job)
 
-    def _begin(self, attempt: Attempt | None) -> Progress:
+    def _begin(self, attempt: Attempt | None) -> Working | GivenUp:
         """There is no Job, or only one whose failure is known: wait, give up, or make one."""
         if attempt is not None and attempt.generation != self.resource.metadata.generation:
             attempt = None
@@ -182,20 +208,22 @@ class _Pass:
 
     def _judge(self, job: Job) -> Progress:
         """There is a Job whose end is not known yet."""
-        seen = observe.job(job, self.view.pods_of(job), self.now)
+        seen = observe.job(job, self.view.pods_of(job), self.view.refusal_of(job), self.now)
         match seen:
             case observe.Starting() | observe.Running():
                 return self._under_way(self.attempt)
-            case observe.Blocked(reason=reason, message=message):
-                return Working(reason, message, self.attempt, stalled=outlook(reason) == "act")
+            case observe.Blocked():
+                stalled, again = patience(seen, self.now)
+                return Working(seen.reason, seen.message, self.attempt, stalled=stalled, requeue_after=again)
             case observe.Vanished():
                 return replace(self._under_way(self.attempt), children=(self.step.job,), deletions=self._removal())
             case observe.Ended(text=text, finished_at=finished_at):
                 match parse_summary(text):
                     case Success() as summary:
                         return Succeeded(summary, finished_at)
-                    case Failure(reason=reason, message=message, retry=retry):
-                        return self._failed(job, reason, message, retry=retry)
+                    case Failure() as failure:
+                        judged = self._failed(job, failure.reason, failure.message, retry=failure.retry)
+                        return replace(judged, violations=failure.violations)
                     case _:
                         return self._died(job, "Crashed", f"the step's message is not a result: {text[:200]}")
             case observe.Died(reason=reason, message=message):
@@ -203,13 +231,20 @@ class _Pass:
             case _:
                 assert_never(seen)
 
-    def _died(self, job: Job, reason: str, message: str) -> Progress:
-        failures = self.attempt.count if self.attempt is not None else 0
-        again = failures < self.step.retries and reason != "ModelCheckFailed"
-        return self._failed(job, reason, message, retry=again)
+    def _died(self, job: Job, reason: str, message: str) -> Working | GivenUp:
+        said = self.resource.status.condition(READY)
+        if reason == "DeadlineExceeded" and said is not None and said.reason in observe.BLOCKED:
+            # The time went by before the Pod could begin: what kept it is the cause, and may still pass.
+            return self._failed(job, said.reason, said.message, retry=True)
+        deaths, retries = self.attempt.deaths if self.attempt is not None else 0, self.step.retries
+        again = reason != "ModelCheckFailed" and (reason == "Evicted" or retries is None or deaths < retries)
+        return self._failed(job, reason, message, retry=again, deaths=deaths + (reason != "Evicted"))
 
-    def _failed(self, job: Job, reason: str, message: str, *, retry: bool) -> Progress:
+    def _failed(
+        self, job: Job, reason: str, message: str, *, retry: bool, deaths: int | None = None
+    ) -> Working | GivenUp:
         count = self.attempt.count + 1 if self.attempt is not None else 1
+        known = self.attempt.deaths if self.attempt is not None else 0
         ladder = self.view.config.retry
         wait = min(durations.parse(ladder.initial) * 2 ** min(count - 1, 30), durations.parse(ladder.max))
         failure = Attempt(
@@ -217,6 +252,7 @@ class _Pass:
             job=job["metadata"]["uid"],
             generation=self.resource.metadata.generation,
             count=count,
+            deaths=known if deaths is None else deaths,
             failed_at=timestamp(self.now),
             next_at=timestamp(self.now + wait) if retry else None,
             reason=reason,

@@ -40,6 +40,10 @@ def reconcile(resource: TrainingRun, view: View, now: datetime) -> Plan:
     config, status = view.config, resource.status
     dataset = resource.spec.dataset.name
     digest = pinned(resource, view)
+    begun = _begun_with(resource) is not None
+    if resource.spec.suspend and not (begun and status.run is not None and status.run.completed_at is not None):
+        report.paused("Suspended", "spec.suspend is true; set it to false to go on")
+        return _unfinished(resource, report, status if begun else _forgotten(status), view)
     if digest is None:
         report.reconciling("DependencyNotReady", _missing_dataset(resource, view))
         return _unfinished(resource, report, _forgotten(status), view)
@@ -51,11 +55,8 @@ def reconcile(resource: TrainingRun, view: View, now: datetime) -> Plan:
     if refusal := above(job_resources(resource, config.defaults.train), config.ceilings, "spec.resources"):
         report.stalled("ResourcesAboveCeiling", refusal)
         return _unfinished(resource, report, status, view)
-    if resource.spec.suspend:
-        report.paused("Suspended", "spec.suspend is true; set it to false to go on")
-        return _unfinished(resource, report, status, view)
-    job = training_job(resource, task(resource, key, digest, view), config)
-    step = steps.Step(key, job, "Training", resource.spec.retries)
+    asked = task(resource, key, digest, view)
+    step = steps.Step(asked, training_job(resource, asked, config), "Training", resource.spec.retries)
     progress = steps.advance(step, resource, view, now)
     if isinstance(progress, steps.Succeeded) and isinstance(progress.summary, TrainSummary):
         status = _with_model(resource, status, progress.summary, progress.finished_at, config)
@@ -64,21 +65,36 @@ def reconcile(resource: TrainingRun, view: View, now: datetime) -> Plan:
 
 
 def pinned(resource: TrainingRun, view: View) -> str | None:
-    """The digest of the dataset version to train on: the spec's, the one that the run began with, or the newest."""
-    reference, run = resource.spec.dataset, resource.status.run
+    """The digest of the dataset version to train on: the spec's, the one that the run began with, or the newest.
+
+    A run that was given up is no longer bound to the version that it began with: other data may be its cure.
+    """
+    reference, begun = resource.spec.dataset, _begun_with(resource)
     if reference.digest is not None:
         return reference.digest
-    if (
-        run is not None
-        and keys.train(resource.spec.semantic(resource.metadata.name), reference.name, run.dataset) == run.key
-    ):
-        return run.dataset
+    if begun is not None and not _given_up(resource.status):
+        return begun
     dataset = view.dataset(resource.metadata.namespace, reference.name)
     if dataset is None or dataset.status.version is None:
-        return None
+        return begun
     if not dataset.status.ready or dataset.status.observed_generation != dataset.metadata.generation:
-        return None
+        return begun
     return dataset.status.version.digest
+
+
+def _begun_with(resource: TrainingRun) -> str | None:
+    """The dataset version of the run that status tells of, if that is the run that the spec asks for."""
+    run = resource.status.run
+    if run is None:
+        return None
+    key = keys.train(resource.spec.semantic(resource.metadata.name), resource.spec.dataset.name, run.dataset)
+    return run.dataset if key == run.key else None
+
+
+def _given_up(status: TrainingRunStatus) -> bool:
+    """Whether the run ended without a model, and is not tried again."""
+    done = status.run is not None and status.run.completed_at is not None
+    return not done and status.attempt is not None and status.attempt.next_at is None
 
 
 def task(resource: TrainingRun, key: str, digest: str, view: View) -> TrainTask:
@@ -175,12 +191,12 @@ def _completed(resource: TrainingRun, report: Report, status: TrainingRunStatus,
         report.stalled("GatesFailed", words)
     else:
         report.ready("Succeeded", _best(status))
-        # A status that is not Ready yet may name a version whose creation was refused.
-        wanted = resource.spec.output.create_model_version and not (status.model_version and status.ready)
-        if wanted and status.artifact is not None:
+        if resource.spec.output.create_model_version and status.artifact is not None:
             version = model_version(resource, status.artifact.digest)
-            children = (version,)
-            status = status.model_copy(update={"model_version": version.name})
+            # A status that is not Ready yet may name a version whose creation was refused.
+            if not (status.ready and status.model_version == version.name):
+                children = (version,)
+                status = status.model_copy(update={"model_version": version.name})
     _mark(report, status)
     return conclude(
         resource,
@@ -210,9 +226,8 @@ def _unfinished(resource: TrainingRun, report: Report, status: TrainingRunStatus
 
 def _mark(report: Report, status: TrainingRunStatus, *, suspended: bool = False) -> None:
     done = status.run is not None and status.run.completed_at is not None
-    given_up = not done and status.attempt is not None and status.attempt.next_at is None
     report.mark(COMPLETE, done, *(("Succeeded", "the run is done") if done else ("NotFinished", "the run is not done")))
-    if given_up:
+    if _given_up(status):
         report.mark(FAILED, True, "RunFailed", "the run ended without a model")
     else:
         report.mark(

@@ -91,6 +91,7 @@ class DeploymentSpec(Schema):
 class StableVersion(Observed):
     """The version that answers requests."""
 
+    model: str = Field(default="", max_length=63, description="Name of the model.")
     version: str = Field(max_length=63, description="Name of the ModelVersion.")
     image: str = Field(default="", max_length=512, description="Its image by digest.")
     replicas: Count = Field(default=0, description="Servers that should run.")

@@ -171,6 +171,7 @@ class Attempt(Observed):
     job: str = Field(default="", max_length=64, description="UID of the Job that failed last.")
     generation: Count = Field(default=0, description="The metadata.generation that it failed for.")
     count: Count = Field(description="How often it failed in a row.")
+    deaths: Count = Field(default=0, description="How often of these its Pod ended without telling why.")
     failed_at: Time | None = Field(default=None, description="When it failed last.")
     next_at: Time | None = Field(default=None, description="When it is tried again; absent when a person must act.")
     reason: str = Field(default="", max_length=64, description="The reason of the last failure.")
