@@ -13,6 +13,9 @@ from modelwright.objects import AppsDeployment, ContainerStatus, Job, Pod, Termi
 POD_GRACE = timedelta(seconds=15)
 """How long a Job may be without a Pod before that is worth a word."""
 
+KILLED = 128
+"""Exit codes from here on are the runtime's word for a signal."""
+
 MODEL_LOADER = "check"
 """The container that loads a model: whatever it writes is quoted, never believed."""
 
@@ -62,7 +65,12 @@ class Vanished:
     """The Job is finished but its Pod, and with it the summary, is gone."""
 
 
-Observation = Starting | Blocked | Running | Ended | Died | Vanished
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Kubernetes is taking the Pod away; the Job will tell why once it is gone."""
+
+
+Observation = Starting | Blocked | Running | Ended | Died | Vanished | Ending
 
 BLOCKED = frozenset(
     {
@@ -76,6 +84,9 @@ BLOCKED = frozenset(
     }
 )
 """The reasons that a `Blocked` of a step can have."""
+
+_DECIDED = frozenset({"FailureTarget", "SuccessCriteriaMet"})
+"""What a Job's end is called from its decision until its last Pod is gone."""
 
 _WAITING = {
     "ErrImagePull": "ImagePullFailed",
@@ -94,16 +105,21 @@ def job(job: Job, pods: tuple[Pod, ...], refusal: str | None, now: datetime) -> 
         seen = pod(pods[-1])
         if seen is not None:
             return seen
+    decided = False
     for condition in job.get("status", {}).get("conditions", []):
         if condition["type"] == "Failed" and condition["status"] == "True":
             reason = "DeadlineExceeded" if condition.get("reason") == "DeadlineExceeded" else "Crashed"
             return Died(reason, condition.get("message", "the Job failed"))
         if condition["type"] == "Complete" and condition["status"] == "True":
             return Vanished()
+        if condition["type"] in _DECIDED and condition["status"] == "True":
+            decided = True
+    if pods or decided:
+        return Ending()
     name, since = job["metadata"]["name"], job["metadata"]["creationTimestamp"]
-    if not pods and refusal is not None:
+    if refusal is not None:
         return Blocked("PodNotCreated", f"Job {name}: {refusal}", since)
-    if not pods and now - moment(since) > POD_GRACE:
+    if now - moment(since) > POD_GRACE:
         return Blocked("PodNotCreated", f"Job {name} has no Pod; `kubectl describe job {name}` may say why", since)
     return Starting("PodPending", f"Job {name} waits for its Pod")
 
@@ -121,6 +137,7 @@ def pod(pod: Pod) -> Observation | None:
             "deletionTimestamp" in pod["metadata"]
             and terminated.get("exitCode", 0) != 0
             and not _told(container, terminated)
+            and not _disrupted(pod)
         ):
             return None
         return _ended(container, terminated, pod)
@@ -172,7 +189,10 @@ def _disrupted(pod: Pod) -> bool:
 
 
 def _told(container: ContainerStatus, terminated: Terminated) -> bool:
-    return container["name"] != MODEL_LOADER and terminated.get("message", "").lstrip().startswith("{")
+    """Whether the worker had the word. Of one that was killed the kubelet quotes the log, whose lines are JSON too."""
+    if container["name"] == MODEL_LOADER or terminated.get("exitCode", 0) >= KILLED:
+        return False
+    return terminated.get("message", "").lstrip().startswith("{")
 
 
 def _ended(container: ContainerStatus, terminated: Terminated, pod: Pod) -> Observation:

@@ -265,12 +265,15 @@ FAULTS = [
         edit("TrainingRun", "gate", evaluation={"gates": [{"name": "high", "metric": "roc_auc", "min": "0.5"}]}),
     ),
     Fault(
-        "the Job is killed at its memory limit", run("memory", seed=1, resources=resources("48Mi")), "TrainingRun", "memory",
-        "OutOfMemory", ("train", "memory limit"), edit("TrainingRun", "memory", resources=resources("2Gi")),
+        "the Job is killed at its memory limit", run("memory", seed=1, resources=resources("48Mi")),
+        "TrainingRun", "memory", "OutOfMemory", ("train", "memory limit"),
+        edit("TrainingRun", "memory", resources=resources("2Gi")),
     ),
     Fault(
-        "the Job passes its deadline", run("deadline", seed=2, activeDeadline="1s"), "TrainingRun", "deadline",
-        "DeadlineExceeded", ("deadline",), edit("TrainingRun", "deadline", activeDeadline="10m"),
+        "the Job passes its deadline",
+        run("deadline", activeDeadline="3s", trainer=estimator(manifests.ESTIMATOR, max_iter=1_000_000)), "TrainingRun",
+        "deadline", "DeadlineExceeded", ("deadline",),
+        edit("TrainingRun", "deadline", activeDeadline="10m", trainer=estimator(manifests.ESTIMATOR, max_iter=6)),
     ),
     # Images
     Fault(

@@ -14,7 +14,7 @@ def test_restart_writes_nothing_and_is_caught_up_soon(world: World) -> None:
         place.make(*manifests.chain(place.put_flights()))
         place.ready("Deployment", NAME, 2 * READY_S)
         eventually(lambda: operator_process.ready(world.api), "ready operator")
-        quiet(place)
+        quiet(world)
         before, restarts = audit.mark(), operator_process.restarts(world.api)
         killed = operator_process.kill(world.api)
         ages: list[float] = []
@@ -26,7 +26,7 @@ def test_restart_writes_nothing_and_is_caught_up_soon(world: World) -> None:
 
         eventually(is_caught_up, "operator that is caught up")
         assert operator_process.restarts(world.api) == restarts + 1
-        quiet(place)
+        quiet(world)
         written = [write for write in audit.writes(before) if write.by_operator]
         assert [write for write in written if write.resource != "leases"] == []
         assert written, "the audit log knows nothing of the operator: the test looks in the wrong place"
@@ -51,12 +51,17 @@ def parse(exposition: str) -> dict[str, float]:
     return {series: float(value) for series, _, value in lines}
 
 
-def quiet(place: Place) -> None:
-    """Waits until no object of ours has changed for three seconds, anywhere: other tests' namespaces may be going."""
+def quiet(world: World) -> None:
+    """Waits until other tests' namespaces are gone, and no object of ours has changed for three seconds, anywhere."""
+    eventually(
+        lambda: not any("deletionTimestamp" in one["metadata"] for one in world.api.list("Namespace")),
+        "end of the namespaces that are going",
+        150,
+    )
 
     def versions() -> list[str]:
         kinds = ("Dataset", "TrainingRun", "ModelVersion", "Deployment", "Job", "apps/Deployment")
-        return [obj["metadata"]["resourceVersion"] for kind in kinds for obj in place.api.list(kind)]
+        return [obj["metadata"]["resourceVersion"] for kind in kinds for obj in world.api.list(kind)]
 
     last, since = versions(), time.monotonic()
 

@@ -80,6 +80,13 @@ def pod(name: str, owner: KubeObject, **rest: Unpack[Rest]) -> KubeObject:
     return obj("Pod", name, api="v1", owner=owner, **rest)
 
 
+def refusal(name: str, about: KubeObject, message: str, at: str | None = None, **rest: Unpack[Rest]) -> KubeObject:
+    """An Event that tells why the Pod of a Job was not made."""
+    involved = {"kind": about["kind"], "name": about["metadata"]["name"], "uid": about["metadata"]["uid"]}
+    body = {"involvedObject": involved, "reason": "FailedCreate", "message": message, "lastTimestamp": at, "count": 3}
+    return obj("Event", name, api="v1", body=body, **rest)
+
+
 def override(text: str) -> KubeObject:
     """A namespace's own configuration."""
     labels = {"labels": {NAMESPACE_CONFIG_LABEL: "true"}}

@@ -89,6 +89,7 @@ def success(task: Mapping[str, object], *, passed: bool = True, violations: int 
     return json.dumps(report)
 
 
-def failure(reason: str, *, retry: bool, message: str = "it did not work") -> str:
+def failure(reason: str, *, retry: bool, message: str = "it did not work", violations: int = 0) -> str:
     """What the worker reports of a task that it could not do."""
-    return json.dumps({"outcome": "failed", "reason": reason, "message": message, "retry": retry})
+    told = {"total": violations, "first": ["no-jump: 1 is above 0"]} if violations else None
+    return json.dumps({"outcome": "failed", "reason": reason, "message": message, "retry": retry, "violations": told})

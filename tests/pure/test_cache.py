@@ -16,13 +16,14 @@ from modelwright.resources import (
     CONFIG_MAPS,
     JOBS,
     PODS,
+    REFUSALS,
     REPLICA_SETS,
     SERVICES,
     Key,
     ResourceType,
 )
 from modelwright.view import Topic, View
-from pure.cluster_objects import dataset, deployment, job, model_version, obj, override, pod
+from pure.cluster_objects import dataset, deployment, job, model_version, obj, override, pod, refusal
 
 
 def nothing(_: Resource, __: View, ___: datetime) -> Plan:
@@ -131,6 +132,54 @@ def test_the_links_of_a_chain_may_come_in_any_order() -> None:
 def test_a_foreigners_pod_wakes_nobody(cache: Cache) -> None:
     cache.observe(DATASETS, dataset("a"))
     assert cache.observe(PODS, pod("x", obj("Job", "theirs", "batch/v1"))) == set()
+
+
+QUOTA = 'Error creating: pods "a-1-x7k2p" is forbidden: exceeded quota: small'
+ACCOUNT = 'Error creating: pods "a-1-" is forbidden: error looking up service account n/robot'
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        pytest.param([], None, id="none"),
+        pytest.param([(QUOTA, None)], "forbidden: exceeded quota: small", id="without the Pod's name"),
+        pytest.param(
+            [(QUOTA, "2026-05-01T12:00:01Z"), (ACCOUNT, "2026-05-01T12:00:00Z")], "forbidden: exceeded quota: small",
+            id="the newest by its own time",
+        ),
+        pytest.param(
+            [(QUOTA, None), (ACCOUNT, "2026-05-01T12:00:00Z")],
+            "forbidden: error looking up service account n/robot", id="one without a time is older",
+        ),
+        pytest.param(
+            [("Error creating: admission webhook denied", None)], "Error creating: admission webhook denied",
+            id="another sentence as it is",
+        ),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_told_to_the_object_whose_job_it_is_about(
+    cache: Cache, events: list[tuple[str, str | None]], told: str | None
+) -> None:
+    owner = dataset("a")
+    cache.observe(DATASETS, owner)
+    work = job("a-1", owner)
+    cache.observe(JOBS, work)
+    for number, (message, at) in enumerate(events):
+        assert cache.observe(REFUSALS, refusal(f"a-1.{number}", work, message, at)) == {key("Dataset", "a")}
+    seen = view(cache, key("Dataset", "a"))
+    assert seen.refusal_of(seen.jobs()[0]) == told
+
+
+def test_a_refusal_that_is_no_news_or_a_foreigners_wakes_nobody_and_ends_with_its_event(cache: Cache) -> None:
+    owner = dataset("a")
+    cache.observe(DATASETS, owner)
+    work = job("a-1", owner)
+    cache.observe(JOBS, work)
+    assert cache.observe(REFUSALS, refusal("theirs", obj("Job", "theirs", "batch/v1"), QUOTA)) == set()
+    cache.observe(REFUSALS, refusal("ours", work, QUOTA))
+    assert cache.observe(REFUSALS, refusal("ours", work, QUOTA)) == set()
+    assert cache.forget(REFUSALS, refusal("ours", work, QUOTA)) == {key("Dataset", "a")}
+    assert not view(cache, key("Dataset", "a")).refusals
 
 
 def test_a_version_of_a_model_wakes_whom_it_concerns(cache: Cache) -> None:

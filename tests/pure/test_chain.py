@@ -123,6 +123,22 @@ def _lack_a_secret(world: World, job: str, number: int) -> None:
     world.pod(job, {"phase": "Pending", "containerStatuses": [{"name": "main", "state": {"waiting": waiting}}]})
 
 
+def _drain(world: World, job: str, number: int) -> None:
+    condition = {"type": "DisruptionTarget", "status": "True"}
+    world.pod(job, {"phase": "Failed", "conditions": [condition]})
+    world.finish(job, failed="BackoffLimitExceeded")
+
+
+def _time_out(world: World, job: str, number: int) -> None:
+    world.time_out(job)
+    if number % 3:
+        world.settle()
+        world.lose_pod(job)
+    if number % 3 == 2:
+        world.settle()
+        world.finish(job, failed="DeadlineExceeded", message="too long")
+
+
 def _vanish(world: World, job: str, number: int) -> None:
     world.lose_pod(job)
     world.finish(job, failed=["", "BackoffLimitExceeded", "DeadlineExceeded"][number % 3], message="it is over")
@@ -154,6 +170,9 @@ HAPPENINGS: dict[str, Happening] = {
         lambda world, job, n: world.end(job, samples.success(world.task(job)), n % 2, container="check")
     ),
     "a Secret is missing": _on_a_job(_lack_a_secret),
+    "a Pod is refused": _on_a_job(lambda world, job, _: world.refuse_pod(job, "forbidden: exceeded quota")),
+    "a node is drained": _on_a_job(_drain),
+    "a deadline passes": _on_a_job(_time_out),
     "a Pod vanishes": _on_a_job(_vanish),
     "a Pod is killed": _on_a_job(_kill),
     "a Job is cleaned away": _on_a_job(lambda world, job, _: world.delete("Job", job)),

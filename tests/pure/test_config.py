@@ -37,6 +37,42 @@ def test_the_file_is_read_and_an_empty_one_is_all_defaults(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("text", "field", "words"),
+    [
+        pytest.param("retry: {initial: 10}", "retry.initial", "valid string", id="a number for a duration"),
+        pytest.param("retry: {max: 5 minutes}", "retry.max", '"5 minutes" is not a duration', id="a wait in words"),
+        pytest.param(
+            "defaults: {jobDeadline: 1d}", "defaults.jobDeadline",
+            '"1d" is not a duration; write hours, minutes and seconds, for example 90s, 5m or 1h30m', id="days",
+        ),
+        pytest.param("defaults: {jobHistory: ''}", "defaults.jobHistory", '"" is not a duration', id="an empty one"),
+        pytest.param(
+            "ceilings: {memory: lots}", "ceilings.memory",
+            '"lots" is not a quantity; write for example 500m, 2 or 1Gi', id="a ceiling in words",
+        ),
+        pytest.param(
+            "defaults: {train: {limits: {memory: 4GB}}}", "defaults.train.limits.memory", '"4GB" is not a quantity',
+            id="a limit with another unit",
+        ),
+        pytest.param(
+            "defaults: {serve: {requests: {cpu: '-1'}}}", "defaults.serve.requests.cpu", '"-1" is not a quantity',
+            id="a negative request",
+        ),
+    ],
+)  # fmt: skip
+def test_a_duration_or_a_quantity_that_is_none_is_told_when_the_file_is_read(
+    text: str, field: str, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ValidationError) as caught:
+        load(path)
+    (error,) = caught.value.errors()
+    assert ".".join(str(part) for part in error["loc"]) == field
+    assert words in error["msg"]
+
+
+@pytest.mark.parametrize(
     ("asked", "words"),
     [
         pytest.param({"limits": {"memory": "64Gi"}}, None, id="as much as the ceiling"),
@@ -47,9 +83,9 @@ def test_the_file_is_read_and_an_empty_one_is_all_defaults(tmp_path: Path) -> No
             id="a thousandth more",
         ),
         pytest.param(
-            {"requests": {"memory": "lots"}},
-            'spec.resources.requests.memory: "lots" is not a quantity; write for example 500m, 2 or 1Gi',
-            id="no quantity",
+            {"requests": {"memory": "65Gi"}},
+            "spec.resources.requests.memory: 65Gi is above what the platform allows, write at most 64Gi",
+            id="a request",
         ),
     ],
 )

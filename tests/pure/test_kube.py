@@ -29,7 +29,7 @@ from modelwright.objects import KubeObject
 from modelwright.plan import Plan
 from modelwright.queue import Gone, Outcome, WorkQueue
 from modelwright.reflector import Reflector
-from modelwright.resources import JOBS, Key
+from modelwright.resources import JOBS, REFUSALS, Key
 from pure.cluster_objects import dataset, job
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -186,6 +186,15 @@ async def test_pages_carry_the_kind_and_the_way_on(kube: KubeClient, script: Scr
     assert script.asked[0][1:3] == (
         "/apis/batch/v1/jobs",
         {"limit": "500", "labelSelector": "app.kubernetes.io/managed-by=modelwright"},
+    )
+
+
+async def test_refusals_are_chosen_by_the_server_and_not_by_label(kube: KubeClient, script: Script) -> None:
+    script.says(200, {"metadata": {"resourceVersion": "7"}, "items": []})
+    await kube.page(REFUSALS, "n")
+    assert script.asked[0][1:3] == (
+        "/api/v1/namespaces/n/events",
+        {"limit": "500", "fieldSelector": "involvedObject.kind=Job,reason=FailedCreate"},
     )
 
 

@@ -37,6 +37,8 @@ def ended(name: str, exit_code: int, message: str = "", **more: object) -> list[
 
 DONE = {"type": "Complete", "status": "True"}
 LATE = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "too long"}
+DECIDED = {"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}
+DISRUPTED = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
 TOLD = '{"outcome":"failed"}'
 
 
@@ -46,7 +48,7 @@ TOLD = '{"outcome":"failed"}'
         pytest.param({}, [], 15, observe.Starting("PodPending", "Job j waits for its Pod"), id="no Pod yet"),
         pytest.param(
             {}, [], 16,
-            observe.Blocked("PodNotCreated", "Job j has no Pod; `kubectl describe job j` quotes the refusal"),
+            observe.Blocked("PodNotCreated", "Job j has no Pod; `kubectl describe job j` may say why", MADE),
             id="no Pod for long",
         ),
         pytest.param({"conditions": [DONE]}, [], 60, observe.Vanished(), id="complete, its Pod is gone"),
@@ -68,12 +70,49 @@ TOLD = '{"outcome":"failed"}'
             {"conditions": [LATE]}, [pod(deleting=True, containerStatuses=ended("train", 143))], 0,
             observe.Died("DeadlineExceeded", "too long"), id="of a Pod that was killed the Job tells why",
         ),
+        pytest.param({}, [pod(deleting=True)], 60, observe.Ending(), id="a Pod that is being taken away"),
+        pytest.param({"conditions": [DECIDED]}, [pod(deleting=True)], 60, observe.Ending(), id="as the Job decided"),
+        pytest.param({"conditions": [DECIDED]}, [], 60, observe.Ending(), id="decided, its Pod is gone"),
+        pytest.param(
+            {"conditions": [DECIDED, LATE]}, [], 60, observe.Died("DeadlineExceeded", "too long"),
+            id="decided and over",
+        ),
+        pytest.param(
+            {"conditions": [{"type": "SuccessCriteriaMet", "status": "True"}]}, [], 60, observe.Ending(),
+            id="a success whose Pod is gone",
+        ),
     ],
 )  # fmt: skip
 def test_what_a_job_amounts_to(
     status: dict[str, object], pods: list[Pod], after: int, seen: observe.Observation
 ) -> None:
-    assert observe.job(job(**status), tuple(pods), NOW + timedelta(seconds=after)) == seen
+    assert observe.job(job(**status), tuple(pods), None, NOW + timedelta(seconds=after)) == seen
+
+
+QUOTA = "forbidden: exceeded quota: small"
+
+
+@pytest.mark.parametrize(
+    ("status", "pods", "after", "seen"),
+    [
+        pytest.param({}, [], 0, observe.Blocked("PodNotCreated", f"Job j: {QUOTA}", MADE), id="at once"),
+        pytest.param({}, [], 60, observe.Blocked("PodNotCreated", f"Job j: {QUOTA}", MADE), id="a minute later"),
+        pytest.param(
+            {}, [pod(containerStatuses=state("train", running={"startedAt": MADE}))], 60, observe.Running(MADE),
+            id="a Pod that was made after all counts",
+        ),
+        pytest.param(
+            {}, [pod()], 60, observe.Starting("PodInitializing", "Pod p is starting"), id="a Pod that starts counts",
+        ),
+        pytest.param(
+            {"conditions": [LATE]}, [], 60, observe.Died("DeadlineExceeded", "too long"), id="the Job's end counts",
+        ),
+    ],
+)  # fmt: skip
+def test_why_a_job_got_no_pod(
+    status: dict[str, object], pods: list[Pod], after: int, seen: observe.Observation
+) -> None:
+    assert observe.job(job(**status), tuple(pods), QUOTA, NOW + timedelta(seconds=after)) == seen
 
 
 @pytest.mark.parametrize(
@@ -123,6 +162,37 @@ def test_what_a_job_amounts_to(
             id="evicted before it ran",
         ),
         pytest.param(
+            pod(phase="Failed", conditions=[DISRUPTED], containerStatuses=ended("train", 143)),
+            observe.Died("Evicted", "the Pod was taken away for the node's sake"), id="drained while it ran",
+        ),
+        pytest.param(
+            pod(phase="Failed", message="preempted", conditions=[DISRUPTED]), observe.Died("Evicted", "preempted"),
+            id="preempted before it ran",
+        ),
+        pytest.param(
+            pod(deleting=True, phase="Failed", conditions=[DISRUPTED], containerStatuses=ended("train", 137)),
+            observe.Died("Evicted", "the Pod was taken away for the node's sake"),
+            id="drained and on its way out, as the eviction API leaves it",
+        ),
+        pytest.param(
+            pod(deleting=True, conditions=[DISRUPTED], containerStatuses=state("train", running={"startedAt": MADE})),
+            None, id="to be drained while it still runs",
+        ),
+        pytest.param(
+            pod(phase="Failed", conditions=[DISRUPTED], containerStatuses=ended("train", 3, TOLD)),
+            observe.Ended(TOLD, MADE), id="it had told its failure before it was drained",
+        ),
+        pytest.param(
+            pod(phase="Failed", conditions=[DISRUPTED], containerStatuses=ended("train", 137, reason="OOMKilled")),
+            observe.Died("OutOfMemory", "container train was killed at its memory limit"),
+            id="out of memory before it was drained",
+        ),
+        pytest.param(
+            pod(phase="Failed", conditions=[DISRUPTED | {"status": "False"}], containerStatuses=ended("train", 143)),
+            observe.Died("Crashed", "container train ended with exit code 143: it left no message"),
+            id="it was to be drained and was not",
+        ),
+        pytest.param(
             pod(phase="Failed", reason="NodeAffinity"), observe.Died("Crashed", "NodeAffinity"), id="refused by a node",
         ),
         pytest.param(
@@ -130,7 +200,7 @@ def test_what_a_job_amounts_to(
         ),
         pytest.param(
             pod(containerStatuses=state("train", waiting={"reason": "CreateContainerConfigError", "message": "x: no"})),
-            observe.Blocked("ContainerCreateFailed", "container train: x: no"), id="another configuration error",
+            observe.Blocked("ContainerCreateFailed", "container train: x: no", MADE), id="another configuration error",
         ),
         pytest.param(
             pod(containerStatuses=state("train", waiting={"reason": "ContainerCreating"})),
@@ -157,11 +227,20 @@ def test_what_a_pod_says(it: Pod, seen: observe.Observation | None) -> None:
         ),
         pytest.param(
             [pod(containerStatuses=ended("server", 1, "bad model"))],
-            ("CrashLoop", "Pod p: the server ended with exit code 1: bad model"), id="one that ended",
+            observe.Blocked("CrashLoop", "Pod p: the server ended with exit code 1: bad model", MADE),
+            id="one that ended",
+        ),
+        pytest.param(
+            [pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "no room"}])],
+            observe.Blocked("Unschedulable", "Pod p: no room", MADE), id="one that no node takes",
+        ),
+        pytest.param(
+            [pod(containerStatuses=state("server", waiting={"reason": "ErrImagePull", "message": "none"}))],
+            observe.Blocked("ImagePullFailed", "Pod p: container server: none", MADE), id="one without an image",
         ),
     ],
 )  # fmt: skip
-def test_what_keeps_a_server_from_being_ready(pods: list[Pod], trouble: tuple[str, str] | None) -> None:
+def test_what_keeps_a_server_from_being_ready(pods: list[Pod], trouble: observe.Blocked | None) -> None:
     assert observe.serving_trouble(tuple(pods)) == trouble
 
 

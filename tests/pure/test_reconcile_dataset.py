@@ -120,6 +120,61 @@ def test_a_reverted_edit_needs_no_job_and_leaves_nothing_of_the_failure_behind()
     assert "attempt" not in world.objects[ME]["status"]
 
 
+def violations(world: World) -> object:
+    """What status says of broken checks."""
+    return world.objects[ME]["status"].get("violations")
+
+
+FOUND = {"total": 7, "first": ["no-jump: 1 is above 0"]}
+
+
+def broken(*, before: bool, retry: bool = True) -> World:
+    """A world whose Dataset has just failed a check, with or without a version from before."""
+    world = a_dataset()
+    if before:
+        world.succeed(world.the_job(ME), violations=2)
+        world.settle()
+        world.edit(*ME, checks=[{"name": "enough", "rowCount": {"min": 1000}}])
+        world.settle()
+    world.tell(world.the_job(ME), "CheckFailed", retry=retry, message="no-jump is broken", violations=7)
+    world.settle()
+    return world
+
+
+@pytest.mark.parametrize("before", [pytest.param(True, id="over a version"), pytest.param(False, id="at first")])
+@pytest.mark.parametrize("retry", [pytest.param(True, id="tried again"), pytest.param(False, id="given up")])
+def test_a_failed_check_tells_what_it_found_as_long_as_it_is_failed(before: bool, retry: bool) -> None:
+    world = broken(before=before, retry=retry)
+    assert world.ready(*ME) == ("False", "CheckFailed")
+    assert violations(world) == FOUND
+    world.pass_time(minutes=5)
+    world.settle()
+    assert violations(world) == FOUND
+    assert bool(world.unfinished()) is retry
+    if retry:
+        world.tell(world.the_job(ME), "SourceNotFound", retry=True)
+        world.settle()
+        assert violations(world) is None
+        assert world.holds(*ME, "Validated") is before
+
+
+@pytest.mark.parametrize(
+    "checks",
+    [
+        pytest.param([], id="the spec before needs no job"),
+        pytest.param([{"name": "enough", "rowCount": {"min": 1}}], id="another spec"),
+    ],
+)
+def test_what_a_failed_check_found_is_never_said_of_the_version_that_is_there(checks: list[object]) -> None:
+    world = broken(before=True)
+    world.edit(*ME, checks=checks)
+    world.settle()
+    assert violations(world) is None
+    assert world.said(*ME, "Validated") == "every check of severity error holds"
+    world.chain()
+    assert world.ready(*ME) == ("True", "Succeeded")
+
+
 @pytest.mark.parametrize(
     ("resources", "words"),
     [

@@ -1,5 +1,6 @@
 """A Deployment: which version is chosen, who answers meanwhile, and when Ready may be said."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -127,7 +128,8 @@ def test_it_is_ready_when_every_server_is_and_not_before() -> None:
     status = world.objects[ME]["status"]
     assert isinstance(status, dict)
     assert status["url"] == "http://late-flights.team.svc.cluster.local"
-    assert status["stable"] == {"version": "v1", "image": "r.test/v1@sha256:1", "replicas": 2, "readyReplicas": 2}
+    served = {"model": "late-flights", "version": "v1", "image": "r.test/v1@sha256:1"}
+    assert status["stable"] == {**served, "replicas": 2, "readyReplicas": 2}
     assert [one["version"] for one in status["history"]] == ["v1"]
 
 
@@ -180,6 +182,10 @@ def test_a_new_latest_that_cannot_start_stalls_while_the_old_one_answers() -> No
     live.update(observedGeneration=2, updatedReplicas=1, replicas=2)
     world.settle()
     assert world.ready(*ME) == ("False", "ImagePullFailed")
+    assert world.holds(*ME, "Reconciling")
+    assert world.decide(*ME).requeue_after == timedelta(minutes=1)
+    world.pass_time(minutes=1)
+    world.settle()
     assert world.holds(*ME, "Stalled")
     assert world.holds(*ME, "Available")
     assert stable(world) == "v1"
@@ -223,6 +229,67 @@ def test_a_wish_for_a_missing_version_leaves_the_served_one_and_says_so() -> Non
     world.chain()
     assert world.ready(*ME) == ("True", "Serving")
     assert stable(world) == "v9"
+
+
+def model_of(world: World) -> str:
+    """The model's name that the servers are told."""
+    env = world.objects[LIVE]["spec"]["template"]["spec"]["containers"][0]["env"]
+    return next(str(one["value"]) for one in env if one["name"] == "MODELWRIGHT_MODEL_NAME")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        pytest.param(
+            "latest", "no ModelVersion of model other exists yet; a TrainingRun with spec.output.model other makes "
+            "one; v1 serves on", id="the latest one",
+        ),
+        pytest.param(
+            "o1", "ModelVersion o1 does not exist; apply it, or correct spec.model.version; v1 serves on", id="by name"
+        ),
+        pytest.param(
+            "v1", "ModelVersion v1 is of model late-flights, not other; correct spec.model; v1 serves on",
+            id="the served one's name",
+        ),
+    ],
+)  # fmt: skip
+def test_a_wish_for_another_model_without_versions_leaves_the_served_one_as_it_is(wanted: str, words: str) -> None:
+    world = serving()
+    before = world.objects[LIVE]["spec"]
+    world.edit(*ME, model={"name": "other", "version": wanted})
+    world.settle()
+    assert world.ready(*ME) == ("False", "DependencyNotReady")
+    assert world.said(*ME) == words
+    assert all(world.holds(*ME, type_) for type_ in ("Reconciling", "Available"))
+    assert world.objects[LIVE]["spec"] == before
+    assert world.objects[ME]["status"]["stable"]["model"] == "late-flights"
+    if wanted == "v1":
+        world.delete("ModelVersion", "v1")
+    version(world, "o1" if wanted == "latest" else wanted, model="other")
+    world.chain()
+    assert world.ready(*ME) == ("True", "Serving")
+    assert model_of(world) == "other"
+    assert world.objects[ME]["status"]["stable"]["model"] == "other"
+
+
+def test_back_to_the_model_that_is_served_is_ready_at_once() -> None:
+    world = serving()
+    world.edit(*ME, model={"name": "other", "version": "latest"})
+    world.settle()
+    world.edit(*ME, model={"name": "late-flights", "version": "latest"})
+    world.settle()
+    assert world.ready(*ME) == ("True", "Serving")
+    assert [one["version"] for one in world.objects[ME]["status"]["history"]] == ["v1"]
+
+
+def test_while_servers_are_rolled_out_it_looks_again_and_then_no_more() -> None:
+    world = World()
+    version(world, "v1")
+    world.apply(samples.deployment())
+    world.settle()
+    assert world.decide(*ME).requeue_after == timedelta(minutes=1)
+    world.chain()
+    assert world.decide(*ME).requeue_after is None
 
 
 def test_above_the_ceiling_it_stalls_and_what_serves_serves_on() -> None:
@@ -272,6 +339,11 @@ def pod(name: str, **container: object) -> dict[str, object]:
                 {"type": "PodScheduled", "status": "False", "message": "0/1 nodes: Insufficient memory."}]},
             "Unschedulable", "Pod server: 0/1 nodes: Insufficient memory", id="no node",
         ),
+        pytest.param(
+            pod("server", ready=False, state={"waiting": {
+                "reason": "CreateContainerConfigError", "message": 'secret "s" not found'}}),
+            "SecretNotFound", 'Pod server: container server: secret "s" not found', id="no Secret",
+        ),
         pytest.param(pod("server", ready=False, state={"running": {}}), "RollingOut", "0 of 1 Pods", id="just slow"),
     ],
 )  # fmt: skip
@@ -284,7 +356,10 @@ def test_what_keeps_servers_from_being_ready(status: dict[str, object], reason: 
     world.settle()
     assert world.ready(*ME) == ("False", reason)
     assert world.said(*ME).startswith(words)
-    assert world.holds(*ME, "Stalled") is (reason != "RollingOut")
+    assert world.holds(*ME, "Reconciling")
+    world.pass_time(minutes=1)
+    world.settle()
+    assert world.holds(*ME, "Stalled") is (reason not in ("RollingOut", "SecretNotFound"))
     world.objects.pop(("Pod", "server"))
     world.chain()
     assert world.ready(*ME) == ("True", "Serving")

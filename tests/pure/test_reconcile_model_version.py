@@ -174,6 +174,29 @@ def test_a_failed_fetch_is_believed_because_it_is_ours_and_loads_nothing() -> No
     assert world.holds(*ME, "Stalled")
 
 
+@pytest.mark.parametrize(
+    ("container", "exit_code", "given_up"),
+    [
+        pytest.param("push", 137, False, id="a death is no fault of a spec that nobody can change"),
+        pytest.param("check", 139, False, id="a crash of the check neither"),
+        pytest.param("check", 1, True, id="a model that does not answer as it did stays so"),
+    ],
+)
+def test_a_version_is_given_up_by_a_verdict_only(container: str, exit_code: int, given_up: bool) -> None:
+    world = a_version()
+    for count in range(1, 2 if given_up else 8):
+        job = world.the_job(ME)
+        world.end(job, "", exit_code, container=container)
+        world.finish(job, failed="BackoffLimitExceeded")
+        world.settle()
+        attempt = world.objects[ME]["status"]["attempt"]
+        assert (attempt["count"], attempt["deaths"], "nextAt" in attempt) == (count, count, not given_up)
+        assert world.holds(*ME, "Stalled") is (given_up or count >= 3)
+        world.pass_time(minutes=5)
+        world.settle()
+    assert bool(world.unfinished()) is not given_up
+
+
 def without_digest() -> dict[str, object]:
     """A ModelVersion that names a run and leaves the digest to it."""
     return samples.model_version(source={"trainingRun": "late-flights"})

@@ -9,6 +9,7 @@ from pure.world import World
 
 DATA = ("Dataset", "flights")
 ME = ("TrainingRun", "late-flights")
+STEP = "modelwright.dev/step"
 
 
 def a_run(**spec: object) -> World:
@@ -218,6 +219,75 @@ def test_a_run_that_was_given_up_is_cured_by_other_data_and_not_by_the_same() ->
     world.chain()
     assert world.ready(*ME) == ("True", "Succeeded")
     assert status_of(world)["run"]["dataset"] == world.objects[DATA]["status"]["version"]["digest"]
+
+
+@pytest.mark.parametrize("data", [pytest.param(False, id="no dataset yet"), pytest.param(True, id="a dataset")])
+def test_a_run_that_is_suspended_from_the_start_is_pinned_once_it_is_resumed(data: bool) -> None:
+    world = World()
+    if data:
+        world.apply(samples.dataset())
+        world.chain()
+    world.apply(samples.training_run(suspend=True))
+    world.settle()
+    assert world.ready(*ME) == ("False", "Suspended")
+    assert "run" not in status_of(world)
+    world.apply(samples.dataset(refresh={"token": "may"}))
+    world.chain()
+    assert world.ready(*ME) == ("False", "Suspended")
+    world.edit(*ME, suspend=False)
+    world.chain()
+    assert world.ready(*ME) == ("True", "Succeeded")
+    assert status_of(world)["run"]["dataset"] == world.objects[DATA]["status"]["version"]["digest"]
+
+
+def test_a_begun_run_stays_on_its_version_while_it_is_suspended() -> None:
+    world = a_run()
+    begun = status_of(world)["run"]
+    world.edit(*ME, suspend=True)
+    world.edit(*DATA, refresh={"token": "may"})
+    world.chain()
+    assert world.ready(*ME) == ("False", "Suspended")
+    assert status_of(world)["run"] == begun
+    world.edit(*ME, suspend=False)
+    world.settle()
+    assert status_of(world)["run"] == begun
+
+
+def test_another_run_that_is_suspended_says_nothing_of_the_one_before() -> None:
+    world = a_run()
+    world.chain()
+    world.edit(*ME, seed=7, suspend=True)
+    world.settle()
+    assert world.ready(*ME) == ("False", "Suspended")
+    assert not world.holds(*ME, "Complete")
+    assert not {"run", "artifact", "metrics"} & set(status_of(world))
+    assert not world.unfinished(ME)
+    world.edit(*ME, seed=0)
+    world.settle()
+    assert world.ready(*ME) == ("False", "Suspended")
+
+
+def test_another_package_makes_another_model_version_of_the_same_model_and_trains_nothing() -> None:
+    world = a_run()
+    world.chain()
+    (first,) = versions(world)
+    trained = [name for name in world.jobs_made if world.objects["Job", name]["metadata"]["labels"][STEP] == "train"]
+    world.edit(*ME, output={"package": {"image": "r.test/mine"}})
+    world.chain()
+    assert world.ready(*ME) == ("True", "Succeeded")
+    second = status_of(world)["modelVersion"]
+    assert sorted(versions(world)) == sorted([first, second])
+    sources = [world.objects["ModelVersion", name]["spec"]["source"] for name in (first, second)]
+    assert sources[0] == sources[1]
+    assert world.objects["ModelVersion", second]["spec"]["package"] == {"image": "r.test/mine"}
+    assert world.ready("ModelVersion", second) == ("True", "Packaged")
+    assert trained == [
+        name for name in world.jobs_made if world.objects["Job", name]["metadata"]["labels"][STEP] == "train"
+    ]
+    world.edit(*ME, output={})
+    world.chain()
+    assert status_of(world)["modelVersion"] == first
+    assert len(versions(world)) == 2
 
 
 def test_suspending_ends_the_job_and_resuming_makes_it_again() -> None:

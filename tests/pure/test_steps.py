@@ -6,37 +6,7 @@ from typing import Any
 import pytest
 
 from pure import samples
-from pure.world import World
-
-DATA = ("Dataset", "flights")
-RUN = ("TrainingRun", "late-flights")
-
-
-def reading() -> World:
-    """A world with a Dataset whose Job is there."""
-    world = World()
-    world.apply(samples.dataset())
-    world.settle()
-    return world
-
-
-def training(**spec: object) -> World:
-    """A world with a TrainingRun whose Job is there."""
-    world = reading()
-    world.succeed(world.the_job(DATA))
-    world.apply(samples.training_run(**spec))
-    world.settle()
-    return world
-
-
-def attempt(world: World, owner: tuple[str, str] = DATA) -> dict[str, object]:
-    """What status remembers of failed tries."""
-    status = world.objects[owner]["status"]
-    assert isinstance(status, dict)
-    found = status.get("attempt", {})
-    assert isinstance(found, dict)
-    return found
-
+from pure.begun import DATA, RUN, attempt, reading, training
 
 WAITING = [
     pytest.param(
@@ -84,11 +54,13 @@ def test_a_pod_that_cannot_start_says_why_and_goes_on_by_itself(
     world = reading()
     job = world.the_job(DATA)
     world.pod(job, status)
-    world.settle()
-    assert world.ready(*DATA) == ("False", reason)
-    assert words in world.said(*DATA)
-    assert world.holds(*DATA, "Stalled") is stalled
-    assert world.holds(*DATA, "Reconciling") is not stalled
+    for seconds, late in ((0, False), (59, False), (1, True)):
+        world.pass_time(seconds=seconds)
+        world.settle()
+        assert world.ready(*DATA) == ("False", reason)
+        assert words in world.said(*DATA)
+        assert world.holds(*DATA, "Stalled") is (stalled and late)
+        assert world.holds(*DATA, "Reconciling") is not (stalled and late)
     world.start(job)
     world.settle()
     assert world.ready(*DATA) == ("False", "Ingesting")
@@ -282,14 +254,6 @@ def test_a_changed_spec_is_tried_at_once_and_counts_anew(retry: bool) -> None:
     world.tell(world.the_job(DATA), "SourceForbidden", retry=True)
     world.settle()
     assert attempt(world)["count"] == 1
-
-
-def test_retries_bound_deaths() -> None:
-    world = training(retries=0)
-    world.end(world.the_job(RUN), "boom", 1)
-    world.settle()
-    assert world.holds(*RUN, "Stalled")
-    assert world.holds(*RUN, "Failed")
 
 
 def test_a_told_failure_that_no_retry_heals_is_given_up_at_once() -> None:

@@ -6,22 +6,21 @@ unfinished Jobs, and when nothing changes any more a further pass wants nothing.
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from conditions_lint import lint
 from modelwright import conditions
-from modelwright.api.v1alpha1 import Dataset, Deployment, ModelVersion, Resource, TrainingRun
+from modelwright.api.v1alpha1 import ModelVersion, Resource
 from modelwright.conditionsdoc import ASPECTS
 from modelwright.config import Config
 from modelwright.objects import KubeObject, Pod, owner_uid
 from modelwright.patch import without_nulls
 from modelwright.plan import Child, Event, JsonObject, Plan, Ref
-from modelwright.reconcilers import dataset, deployment, model_version, training_run
 from modelwright.slim import slim
 from modelwright.view import Topic, View
-from pure import samples
+from pure import by_kind, samples
 from pure.cluster_json import has_ended, inside, is_behind, kind_of, metadata_of, uid_of
 
 START = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
@@ -39,6 +38,7 @@ class World:
         self.objects: dict[Id, dict[str, Any]] = {}
         self.events: list[tuple[Id, Event]] = []
         self.jobs_made: list[str] = []
+        self.refusals: dict[str, str] = {}
         self.linger = False
         self._serial = 0
 
@@ -76,15 +76,16 @@ class World:
             config=self.config,
             children=tuple(owned),
             pods=tuple(cast(Pod, pod) for pod in pods),
-            related={topic: self._published(topic) for topic in _references(resource)},
+            refusals={uid: self.refusals[uid] for child in owned if (uid := uid_of(child)) in self.refusals},
+            related={topic: self._published(topic) for topic in by_kind.references(resource)},
         )
 
     def decide(self, kind: str, name: str) -> Plan:
         """The reconciler's plan for one object; asks twice, and demands the same answer."""
         resource = self.get(kind, name)
         view = self.view(resource)
-        plan = _reconcile(resource, view, self.now)
-        assert plan == _reconcile(resource, view, self.now), "the same snapshot gave another plan"
+        plan = by_kind.reconcile(resource, view, self.now)
+        assert plan == by_kind.reconcile(resource, view, self.now), "the same snapshot gave another plan"
         return plan
 
     def reconcile(self, kind: str, name: str) -> bool:
@@ -196,6 +197,10 @@ class World:
             self._create(id_, {**pod, "metadata": {"name": id_[1], "ownerReferences": [owner]}})
         self.objects[id_]["status"] = copy.deepcopy(dict(status))
 
+    def refuse_pod(self, job: str, message: str) -> None:
+        """Kubernetes refuses to make the Job's Pod."""
+        self.refusals[str(metadata_of(self.objects["Job", job])["uid"])] = message
+
     def start(self, job: str) -> None:
         """The Pod runs."""
         running = {"startedAt": conditions.timestamp(self.now)}
@@ -208,6 +213,13 @@ class World:
         ended |= {"finishedAt": conditions.timestamp(self.now)}
         phase = "Failed" if exit_code else "Succeeded"
         self.pod(job, {"phase": phase, field: [{"name": container, "state": {"terminated": ended}}]})
+
+    def time_out(self, job: str) -> None:
+        """The Job's deadline has passed: its Pod is taken away; the Job says so once `finish` is called."""
+        target = {"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}
+        self.objects["Job", job]["status"] = {"conditions": [target]}
+        if ("Pod", f"{job}-pod") in self.objects:
+            metadata_of(self.objects["Pod", f"{job}-pod"])["deletionTimestamp"] = conditions.timestamp(self.now)
 
     def finish(self, job: str, *, failed: str = "", message: str = "") -> None:
         """The Job controller notes the end; `failed` is its reason."""
@@ -224,10 +236,13 @@ class World:
         self.end(job, samples.success(self.task(job), passed=passed, violations=violations))
         self.finish(job)
 
-    def tell(self, job: str, reason: str, *, retry: bool, message: str = "it did not work") -> None:
+    def tell(
+        self, job: str, reason: str, *, retry: bool, message: str = "it did not work", violations: int = 0
+    ) -> None:
         """The Job runs and its worker tells why it failed."""
         self.start(job)
-        self.end(job, samples.failure(reason, retry=retry, message=message), exit_code=3)
+        told = samples.failure(reason, retry=retry, message=message, violations=violations)
+        self.end(job, told, exit_code=3)
         self.finish(job, failed="BackoffLimitExceeded")
 
     def roll_out(self, name: str, ready: int | None = None) -> None:
@@ -362,29 +377,3 @@ def fork(world: World) -> World:
     other = World(world.config)
     other.__dict__.update({k: copy.deepcopy(v) for k, v in world.__dict__.items() if k != "config"})
     return other
-
-
-def _reconcile(resource: Resource, view: View, now: datetime) -> Plan:
-    match resource:
-        case Dataset():
-            return dataset.reconcile(resource, view, now)
-        case TrainingRun():
-            return training_run.reconcile(resource, view, now)
-        case ModelVersion():
-            return model_version.reconcile(resource, view, now)
-        case Deployment():
-            return deployment.reconcile(resource, view, now)
-    raise AssertionError(resource.kind)
-
-
-def _references(resource: Resource) -> frozenset[Topic]:
-    known: Mapping[str, Callable[[Resource], frozenset[Topic]]] = cast(
-        Mapping[str, Callable[[Resource], frozenset[Topic]]],
-        {
-            "Dataset": dataset.references,
-            "TrainingRun": training_run.references,
-            "ModelVersion": model_version.references,
-            "Deployment": deployment.references,
-        },
-    )
-    return known[resource.kind](resource)

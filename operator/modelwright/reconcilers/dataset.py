@@ -18,6 +18,7 @@ from modelwright_contract.tasks import IngestTask
 
 HISTORY = 10
 VALIDATED = "Validated"
+CHECK_FAILED = "CheckFailed"
 
 
 def references(resource: Dataset) -> frozenset[Topic]:
@@ -31,7 +32,8 @@ def reconcile(resource: Dataset, view: View, now: datetime) -> Plan:
     config, status = view.config, resource.status
     key = keys.ingest(resource.spec.semantic())
     if status.version is not None and status.version.key == key:
-        return _fulfilled(resource, report, status.model_copy(update={"attempt": None}), view)
+        violations = _violations(status, None)
+        return _fulfilled(resource, report, status.model_copy(update={"attempt": None, "violations": violations}), view)
     if refusal := above(job_resources(resource, config.defaults.ingest), config.ceilings, "spec.resources"):
         report.stalled("ResourcesAboveCeiling", refusal)
         _mark_validated(report, status)
@@ -41,9 +43,8 @@ def reconcile(resource: Dataset, view: View, now: datetime) -> Plan:
     progress = steps.advance(step, resource, view, now)
     if isinstance(progress, steps.Succeeded) and isinstance(progress.summary, IngestSummary):
         return _fulfilled(resource, report, _with_version(status, key, progress.summary, progress.finished_at), view)
-    if not isinstance(progress, steps.Succeeded) and progress.violations is not None:
-        found = Violations(total=progress.violations.total, first=progress.violations.first)
-        status = status.model_copy(update={"violations": found})
+    if not isinstance(progress, steps.Succeeded):
+        status = status.model_copy(update={"violations": _violations(status, progress)})
     return steps.carry_on(resource, report, status, step, progress, view, mark=_mark_validated)
 
 
@@ -98,13 +99,21 @@ def _with_version(status: DatasetStatus, key: str, summary: IngestSummary, finis
     )
 
 
+def _violations(status: DatasetStatus, progress: steps.Working | steps.GivenUp | None) -> Violations | None:
+    """What a failed check found is told until that failure is past; it says nothing of the version that is there."""
+    if progress is not None and progress.violations is not None:
+        return Violations(total=progress.violations.total, first=progress.violations.first)
+    past = progress is None or progress.attempt is None or progress.attempt.reason != CHECK_FAILED
+    return None if past and status.attempt is not None and status.attempt.reason == CHECK_FAILED else status.violations
+
+
 def _mark_validated(report: Report, status: DatasetStatus) -> None:
     attempt = status.attempt
-    if attempt is not None and attempt.reason == "CheckFailed":
+    if attempt is not None and attempt.reason == CHECK_FAILED:
         report.mark(VALIDATED, False, "CheckFailed", attempt.message)
     elif status.version is None:
         report.mark(VALIDATED, False, "NotStarted", "no data has been checked yet")
     elif status.violations is not None and status.violations.total:
         report.mark(VALIDATED, True, "ChecksPassed", f"with {status.violations.total} warnings, see status.violations")
     else:
-        report.mark(VALIDATED, True, "ChecksPassed", "every check holds")
+        report.mark(VALIDATED, True, "ChecksPassed", "every check of severity error holds")

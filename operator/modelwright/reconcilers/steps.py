@@ -19,7 +19,7 @@ from modelwright.api.v1alpha1 import (
     TrainingRun,
     TrainingRunStatus,
 )
-from modelwright.conditions import MESSAGE_LENGTH, READY, Report, moment, timestamp
+from modelwright.conditions import MESSAGE_LENGTH, READY, STALLED, Report, moment, timestamp
 from modelwright.config import Config
 from modelwright.objects import Job
 from modelwright.plan import Child, JsonObject, Plan, Ref
@@ -37,6 +37,8 @@ PATIENCE = timedelta(minutes=1)
 
 MAX_TASK_BYTES = 100_000
 """A Job's task travels in one environment variable, for which Linux has 128 KiB."""
+
+_AGAIN = "; it is tried again"
 
 Stepped = Dataset | TrainingRun | ModelVersion
 S = TypeVar("S", DatasetStatus, TrainingRunStatus, ModelVersionStatus)
@@ -200,7 +202,7 @@ class _Pass:
     def _under_way(self, attempt: Attempt | None) -> Working:
         """Nothing to do but wait; an earlier failure stays said until the step has succeeded."""
         if attempt is not None:
-            message = f"{attempt.message}; it is tried again"
+            message = f"{attempt.message}{_AGAIN}"
             stalled = _for_a_person(attempt)
             return Working(attempt.reason, message, attempt, stalled=stalled, requeue_after=observe.POD_GRACE)
         message = f"Job {self.step.job.name} is under way"
@@ -210,8 +212,13 @@ class _Pass:
         """There is a Job whose end is not known yet."""
         seen = observe.job(job, self.view.pods_of(job), self.view.refusal_of(job), self.now)
         match seen:
+            case observe.Running() if self.attempt is not None and self.attempt.reason in observe.BLOCKED:
+                # What kept an earlier Pod from starting is over.
+                return replace(self._under_way(None), attempt=self.attempt)
             case observe.Starting() | observe.Running():
                 return self._under_way(self.attempt)
+            case observe.Ending():
+                return self._ending()
             case observe.Blocked():
                 stalled, again = patience(seen, self.now)
                 return Working(seen.reason, seen.message, self.attempt, stalled=stalled, requeue_after=again)
@@ -231,11 +238,20 @@ class _Pass:
             case _:
                 assert_never(seen)
 
+    def _ending(self) -> Working:
+        """What was last said stays said: of a Job that ends at its deadline it tells whether its Pod ever ran."""
+        status = self.resource.status
+        said, stalled = status.condition(READY), status.condition(STALLED)
+        if said is None or said.reason not in {*observe.BLOCKED, self.step.doing}:
+            return self._under_way(self.attempt)
+        still = stalled is not None and stalled.status == "True"
+        return Working(said.reason, said.message, self.attempt, stalled=still, requeue_after=observe.POD_GRACE)
+
     def _died(self, job: Job, reason: str, message: str) -> Working | GivenUp:
         said = self.resource.status.condition(READY)
         if reason == "DeadlineExceeded" and said is not None and said.reason in observe.BLOCKED:
             # The time went by before the Pod could begin: what kept it is the cause, and may still pass.
-            return self._failed(job, said.reason, said.message, retry=True)
+            return self._failed(job, said.reason, said.message.removesuffix(_AGAIN), retry=True)
         deaths, retries = self.attempt.deaths if self.attempt is not None else 0, self.step.retries
         again = reason != "ModelCheckFailed" and (reason == "Evicted" or retries is None or deaths < retries)
         return self._failed(job, reason, message, retry=again, deaths=deaths + (reason != "Evicted"))
