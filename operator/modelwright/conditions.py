@@ -19,6 +19,9 @@ READY = "Ready"
 RECONCILING = "Reconciling"
 STALLED = "Stalled"
 
+REFUSALS = frozenset({"NameTaken", "Forbidden", "Invalid"})
+"""Why the API server would not take a child, as the engine tells it."""
+
 MESSAGE_LENGTH = 1024
 
 

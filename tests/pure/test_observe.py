@@ -152,6 +152,10 @@ def test_why_a_job_got_no_pod(
             id="a told failure counts though the Pod is being deleted",
         ),
         pytest.param(pod(deleting=True, containerStatuses=ended("train", 143)), None, id="killed while being deleted"),
+        pytest.param(
+            pod(deleting=True, containerStatuses=ended("train", 137, '{"step": "train"}')), None,
+            id="killed while being deleted, and its log quoted",
+        ),
         pytest.param(pod(deleting=True), None, id="being deleted before it ran"),
         pytest.param(
             pod(phase="Failed", reason="Evicted", message="low on disk", containerStatuses=ended("train", 137)),

@@ -230,6 +230,20 @@ def test_a_version_without_a_digest_takes_the_passed_one_and_keeps_it() -> None:
     assert world.objects[ME]["status"] == before
 
 
+def test_a_version_without_a_digest_never_takes_the_model_of_a_spec_that_is_edited_already() -> None:
+    world = World()
+    world.apply(samples.dataset())
+    world.apply(samples.training_run(output={"model": "late-flights", "createModelVersion": False}))
+    world.chain()
+    first = world.objects[RUN]["status"]["artifact"]["digest"]
+    world.edit(*RUN, seed=9)
+    world.apply(without_digest())
+    world.reconcile(*ME)
+    assert world.ready(*ME) == ("False", "DependencyNotReady")
+    world.chain()
+    assert world.objects[ME]["status"]["lineage"]["model"] not in ("", first)
+
+
 @pytest.mark.parametrize(
     ("image", "insecure"),
     [

@@ -323,12 +323,31 @@ def test_resuming_waits_until_the_old_job_is_really_gone() -> None:
     assert world.the_job(ME) == job
 
 
-def test_a_run_above_the_ceiling_stalls_before_it_makes_a_job_and_ends_what_runs() -> None:
+def test_a_run_above_the_ceiling_stalls_before_it_makes_a_job_but_never_ends_one() -> None:
     world = a_run()
     world.config = samples.config(ceilings={"memory": "1Gi"})
     world.settle()
+    assert world.ready(*ME) == ("False", "Training")
+    assert world.unfinished()
+    world.edit(*ME, seed=8)
+    world.settle()
     assert world.ready(*ME) == ("False", "ResourcesAboveCeiling")
     assert not world.unfinished()
+
+
+def test_a_version_that_was_deleted_does_not_come_back_when_a_passing_trouble_is_over() -> None:
+    world = a_run()
+    world.chain()
+    made = [id_ for id_ in world.objects if id_[0] == "ModelVersion"]
+    assert len(made) == 1
+    world.delete(*made[0])
+    status = world.objects[ME]["status"]
+    for condition in status["conditions"]:
+        if condition["type"] == "Ready":
+            condition.update(status="False", reason="InvalidConfiguration")
+    world.settle()
+    assert world.ready(*ME) == ("True", "Succeeded")
+    assert made[0] not in world.objects
 
 
 def test_a_run_that_is_given_up_is_failed_until_its_spec_changes() -> None:

@@ -18,6 +18,8 @@ TASK_VARIABLE = "MODELWRIGHT_TASK"
 SOURCE_PREFIX = "SOURCE_"
 PUSH_MOUNT = "/mnt/push"
 MODEL_DIRECTORY = "/model"
+GRACE_SECONDS = 5
+"""How long a step that is ended may take to end: nothing of it is worth saving, and its deadline has passed."""
 
 
 def job_name(resource: Resource, key: str) -> str:
@@ -135,6 +137,7 @@ def _job(
                         service_account=resource.spec.service_account_name or config.defaults.service_account_name,
                         pull_secrets=pull_secrets,
                         restartPolicy="Never",
+                        terminationGracePeriodSeconds=GRACE_SECONDS,
                     ),
                 },
             },

@@ -34,7 +34,8 @@ def reconcile(resource: Dataset, view: View, now: datetime) -> Plan:
     if status.version is not None and status.version.key == key:
         violations = _violations(status, None)
         return _fulfilled(resource, report, status.model_copy(update={"attempt": None, "violations": violations}), view)
-    if refusal := above(job_resources(resource, config.defaults.ingest), config.ceilings, "spec.resources"):
+    refusal = above(job_resources(resource, config.defaults.ingest), config.ceilings, "spec.resources")
+    if refusal and not steps.is_under_way(view, job_name(resource, key)):
         report.stalled("ResourcesAboveCeiling", refusal)
         _mark_validated(report, status)
         return conclude(resource, report, status)

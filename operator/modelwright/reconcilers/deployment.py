@@ -45,23 +45,25 @@ def reconcile(resource: Deployment, view: View, now: datetime) -> Plan:
     config, status = view.config, resource.status
     if refusal := above(server_resources(resource, config.defaults.serve), config.ceilings, "spec.server.resources"):
         report.stalled("ResourcesAboveCeiling", refusal)
-        _mark(report, status, view.deployment(resource.metadata.name), rolled_out=False)
+        _mark(report, view.deployment(resource.metadata.name), updated=False)
         return conclude(resource, report, status)
     choice = choose(resource, view)
     if not choice.image:
         report.reconciling(
             "NoVersion" if resource.spec.model.version == LATEST else "DependencyNotReady", choice.waiting
         )
-        _mark(report, status, view.deployment(resource.metadata.name), rolled_out=False)
+        _mark(report, view.deployment(resource.metadata.name), updated=False)
         return conclude(resource, report, status)
     child = serving_deployment(resource, choice.model, choice.version, choice.image, config)
     live = view.deployment(resource.metadata.name)
     # In the first pass over a new spec `live` is still of the one before.
     seen = status.observed_generation == resource.metadata.generation
-    rolled_out = seen and live is not None and _is_applied(live, choice.image) and _rolled_out(live)
+    updated = seen and live is not None and _is_applied(live, choice.image) and _is_updated(live)
+    rolled_out = updated and live is not None and _is_available(live)
     status = _with_live(resource, status, choice, live, rolled_out, now)
     _tell(report, resource, choice, live, rolled_out, view, now)
-    _mark(report, status, live, rolled_out=rolled_out)
+    # Servers that come and go after that are no rollout.
+    _mark(report, live, updated=rolled_out or (updated and _is_stable(status, choice)))
     again = None if rolled_out else PATIENCE
     return conclude(resource, report, status, children=(child, serving_service(resource)), requeue_after=again)
 
@@ -125,14 +127,28 @@ def _is_applied(live: AppsDeployment, image: str) -> bool:
     return any(container.get("image") == image for container in containers)
 
 
-def _rolled_out(live: AppsDeployment) -> bool:
-    """As `kubectl rollout status` judges."""
+def _is_updated(live: AppsDeployment) -> bool:
+    """Whether all Pods are of the newest template, and no other is left: half of what `kubectl rollout status` asks."""
     status, wanted = live.get("status", {}), live.get("spec", {}).get("replicas", 1)
     return (
         status.get("observedGeneration", -1) >= live["metadata"].get("generation", 0)
         and status.get("updatedReplicas", 0) >= wanted
         and status.get("replicas", 0) <= status.get("updatedReplicas", 0)
-        and status.get("availableReplicas", 0) >= wanted
+    )
+
+
+def _is_available(live: AppsDeployment) -> bool:
+    """The other half: whether as many as wanted answer."""
+    return live.get("status", {}).get("availableReplicas", 0) >= live.get("spec", {}).get("replicas", 1)
+
+
+def _is_stable(status: DeploymentStatus, choice: Choice) -> bool:
+    """Whether the chosen version has been rolled out already."""
+    stable = status.stable
+    return stable is not None and (stable.model, stable.version, stable.image) == (
+        choice.model,
+        choice.version,
+        choice.image,
     )
 
 
@@ -145,8 +161,7 @@ def _with_live(
     now: datetime,
 ) -> DeploymentStatus:
     stable, history = status.stable, status.history
-    wanted = (choice.model, choice.version, choice.image)
-    if rolled_out and (stable is None or (stable.model, stable.version, stable.image) != wanted):
+    if rolled_out and not _is_stable(status, choice):
         since = timestamp(now)
         earlier = tuple(record.model_copy(update={"until": record.until or since}) for record in history)
         record = ServedRecord(version=choice.version, image=choice.image, since=since, reason="NewVersion")
@@ -183,7 +198,9 @@ def _tell(
     elif live is not None and (refusal := observe.replica_failure(live)):
         report.stalled("PodNotCreated", refusal)
     elif _is_kept(resource, live):
-        report.ready("Serving", f"requests are answered at {url(resource)}; {choice.version} is being rolled out")
+        report.ready(
+            "Serving", f"requests are answered at {url(resource)}; not all servers of {choice.version} are ready"
+        )
     else:
         ready = live.get("status", {}).get("updatedReplicas", 0) if live is not None else 0
         wanted = resource.spec.scaling.min_replicas
@@ -197,13 +214,13 @@ def _is_kept(resource: Deployment, live: AppsDeployment | None) -> bool:
     return fulfilled and live is not None and live.get("status", {}).get("readyReplicas", 0) > 0
 
 
-def _mark(report: Report, status: DeploymentStatus, live: AppsDeployment | None, *, rolled_out: bool) -> None:
+def _mark(report: Report, live: AppsDeployment | None, *, updated: bool) -> None:
     answering = live.get("status", {}).get("readyReplicas", 0) if live is not None else 0
     if answering:
         report.mark(AVAILABLE, True, "MinimumReplicasAvailable", "requests are answered")
     else:
         report.mark(AVAILABLE, False, "MinimumReplicasUnavailable", "no server is ready")
-    if rolled_out:
+    if updated:
         report.mark(PROGRESSING, False, "RolledOut", "no change is under way")
     elif live is None:
         report.mark(PROGRESSING, False, "NotStarted", "there is nothing to roll out yet")

@@ -5,7 +5,7 @@ from datetime import datetime
 from modelwright import keys
 from modelwright.api.v1alpha1 import ModelVersion, ModelVersionStatus
 from modelwright.api.v1alpha1.modelversion import Signature, Sizes, Tensor, VersionLineage
-from modelwright.children.job import job_resources, packaging_job
+from modelwright.children.job import job_name, job_resources, packaging_job
 from modelwright.conditions import READY, Report
 from modelwright.config import Config
 from modelwright.plan import Plan
@@ -32,10 +32,6 @@ def reconcile(resource: ModelVersion, view: View, now: datetime) -> Plan:
     status = _with_run(resource, view)
     if status.image:
         return _fulfilled(resource, report, status)
-    if refusal := above(job_resources(resource, config.defaults.package), config.ceilings, "spec.resources"):
-        report.stalled("ResourcesAboveCeiling", refusal)
-        _mark(report, status)
-        return conclude(resource, report, status)
     repository = target(resource, config)
     if repository is None:
         report.stalled(
@@ -49,6 +45,11 @@ def reconcile(resource: ModelVersion, view: View, now: datetime) -> Plan:
         _mark(report, status)
         return conclude(resource, report, status)
     key = keys.package(digest, repository)
+    refusal = above(job_resources(resource, config.defaults.package), config.ceilings, "spec.resources")
+    if refusal and not steps.is_under_way(view, job_name(resource, key)):
+        report.stalled("ResourcesAboveCeiling", refusal)
+        _mark(report, status)
+        return conclude(resource, report, status)
     reference = resource.spec.package.push_secret_ref
     push_secret = reference.name if reference else config.registry.push_secret_name or None
     asked = task(resource, key, digest, repository, config)
@@ -106,7 +107,9 @@ def _with_run(resource: ModelVersion, view: View) -> ModelVersionStatus:
     run = view.training_run(resource.metadata.namespace, source.training_run)
     if run is None:
         return status
-    current = run.status.artifact.digest if run.status.artifact is not None and run.status.ready else None
+    # Of a spec that its reconciler has not seen yet, the status tells nothing.
+    fresh = run.status.ready and run.status.observed_generation == run.metadata.generation
+    current = run.status.artifact.digest if run.status.artifact is not None and fresh else None
     digest = source.digest or current
     passed = next((record for record in run.status.history if record.artifact == digest and record.passed), None)
     if digest is None or passed is None:

@@ -111,6 +111,12 @@ def patience(blocked: observe.Blocked, now: datetime) -> tuple[bool, timedelta |
     return (True, None) if left <= timedelta() else (False, left)
 
 
+def is_under_way(view: View, job: str) -> bool:
+    """Whether the step's Job exists and has not ended: what has begun is never taken away for a later rule's sake."""
+    found = view.job(job)
+    return found is not None and not _finished(found)
+
+
 def superseded(resource: Stepped, view: View, current: str) -> tuple[Ref, ...]:
     """Unfinished Jobs other than the one of the name `current`: nobody waits for their results any more."""
     return tuple(

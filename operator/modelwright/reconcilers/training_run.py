@@ -15,7 +15,7 @@ from modelwright.api.v1alpha1.trainingrun import (
 )
 from modelwright.children.job import job_name, job_resources, training_job
 from modelwright.children.modelversion import model_version
-from modelwright.conditions import READY, Report, timestamp
+from modelwright.conditions import READY, REFUSALS, Report, timestamp
 from modelwright.config import Config
 from modelwright.plan import Child, Plan
 from modelwright.reconcilers import steps
@@ -52,7 +52,9 @@ def reconcile(resource: TrainingRun, view: View, now: datetime) -> Plan:
         status = _begun(status, key, digest, now)
     elif status.run.completed_at is not None:
         return _completed(resource, report, status, view)
-    if refusal := above(job_resources(resource, config.defaults.train), config.ceilings, "spec.resources"):
+    begun_job = steps.is_under_way(view, job_name(resource, key))
+    refusal = above(job_resources(resource, config.defaults.train), config.ceilings, "spec.resources")
+    if refusal and not begun_job:
         report.stalled("ResourcesAboveCeiling", refusal)
         return _unfinished(resource, report, status, view)
     asked = task(resource, key, digest, view)
@@ -193,8 +195,7 @@ def _completed(resource: TrainingRun, report: Report, status: TrainingRunStatus,
         report.ready("Succeeded", _best(status))
         if resource.spec.output.create_model_version and status.artifact is not None:
             version = model_version(resource, status.artifact.digest)
-            # A status that is not Ready yet may name a version whose creation was refused.
-            if not (status.ready and status.model_version == version.name):
+            if status.model_version != version.name or _is_refused(status):
                 children = (version,)
                 status = status.model_copy(update={"model_version": version.name})
     _mark(report, status)
@@ -205,6 +206,12 @@ def _completed(resource: TrainingRun, report: Report, status: TrainingRunStatus,
         children=children,
         deletions=steps.superseded(resource, view, _current_job(resource, status)),
     )
+
+
+def _is_refused(status: TrainingRunStatus) -> bool:
+    """Whether the API server would not take the ModelVersion that the status names already."""
+    ready = status.condition(READY)
+    return ready is not None and ready.reason in REFUSALS
 
 
 def _current_job(resource: TrainingRun, status: TrainingRunStatus) -> str:
