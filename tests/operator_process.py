@@ -48,6 +48,16 @@ class Operator:
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             return False
 
+    def metrics(self) -> list[str]:
+        """The lines of /metrics."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as answer:
+            return bytes(answer.read()).decode().splitlines()
+
+    def wait(self, timeout_s: float) -> int:
+        """The exit code, once it has ended by itself."""
+        assert self._process is not None
+        return self._process.wait(timeout_s)
+
     async def ready(self) -> float:
         """Starts it, and returns the seconds until it was ready."""
         began = time.monotonic()

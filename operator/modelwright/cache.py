@@ -5,7 +5,9 @@ the newest resourceVersion wins, so the answer to a write of ours can go in at o
 still on their way change nothing. Each of the three returns the keys that the news concerns.
 """
 
+import logging
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -32,8 +34,11 @@ from modelwright.resources import (
 from modelwright.slim import slim
 from modelwright.view import Topic, View
 
+logger = logging.getLogger(__name__)
+
 NAMESPACE_CONFIG_NAME: Final = "modelwright"
 _TOMBSTONES = 4096
+_FOR_GOOD: Final = sys.maxsize
 _ANY_POD: Final = re.compile(r'^Error creating: pods "[^"]*" is ')
 
 Under = TypeVar("Under")
@@ -80,40 +85,58 @@ class Cache:
         self._publishers: dict[Topic, dict[Key, None]] = {}
         self._referrers: dict[Topic, dict[Key, None]] = {}
         self._overrides: dict[str, NamespaceConfig | Unreadable] = {}
-        self._buried: OrderedDict[str, None] = OrderedDict()
+        self._buried: OrderedDict[str, int] = OrderedDict()
 
     def observe(self, type_: ResourceType, obj: KubeObject) -> set[Key]:
-        """Takes in an object as the API server has it, and returns the keys that it concerns, if it is news."""
+        """Takes in an object as the API server has it, and returns the keys that it concerns, if it is news.
+
+        One that cannot be made sense of is left out, with a line in the log, and so does not take others with it.
+        """
         metadata = obj["metadata"]
         id_, uid = Id(type_, metadata["namespace"], metadata["name"]), metadata["uid"]
         version = int(metadata.get("resourceVersion", "0"))
         known = self._objects.get(id_)
-        if uid in self._buried or (known is not None and version <= known.version):
+        if version < self._buried.get(uid, 0) or (known is not None and version <= known.version):
             return set()
-        new = Cached(slim(obj), version, owner_uid(obj))
-        if known is not None and known.obj == new.obj:
-            self._objects[id_] = new
+        try:
+            new = Cached(slim(obj), version, owner_uid(obj))
+            if known is not None and known.obj == new.obj:
+                self._objects[id_] = new
+                return set()
+            subject = self._read(type_, new.obj)
+        except Exception:
+            logger.exception("%s %s/%s is left out", type_.kind, id_.namespace, id_.name)
             return set()
         concerned = self._remove(id_) if known is not None else set()
         self._objects[id_] = new
         self._by_uid[uid] = id_
         if new.owner is not None:
             _link(self._by_owner, {new.owner}, id_)
-        if type_ in self._kinds:
-            self._publish(Key(type_.kind, *id_[1:]), self._kinds[type_].read(new.obj))
+        if subject is not None:
+            self._publish(Key(type_.kind, *id_[1:]), subject)
         elif type_ == CONFIG_MAPS and id_.name == NAMESPACE_CONFIG_NAME:
             self._overrides[id_.namespace] = _read_override(new.obj)
         return concerned | self._concerned(id_)
 
     def forget(self, type_: ResourceType, obj: KubeObject) -> set[Key]:
-        """The object is gone for good; older news of it are no news. Returns the keys that this concerns."""
+        """The object is gone as of its resourceVersion: older news of it are no news. Returns whom this concerns.
+
+        Newer news are: an object that lost the label of our selector is told as deleted, and may get it back. Without
+        a resourceVersion it is gone for good.
+        """
+        return self._forget(type_, obj, int(obj["metadata"].get("resourceVersion", _FOR_GOOD)))
+
+    def _forget(self, type_: ResourceType, obj: KubeObject, version: int) -> set[Key]:
         metadata = obj["metadata"]
         id_, uid = Id(type_, metadata["namespace"], metadata["name"]), metadata["uid"]
-        self._buried[uid] = None
+        known = self._objects.get(id_)
+        held = known is not None and known.obj["metadata"]["uid"] == uid
+        if held and known is not None and known.version > version:
+            return set()
+        self._buried[uid] = max(version, self._buried.pop(uid, 0))
         if len(self._buried) > _TOMBSTONES:
             self._buried.popitem(last=False)
-        known = self._objects.get(id_)
-        return self._remove(id_) if known is not None and known.obj["metadata"]["uid"] == uid else set()
+        return self._remove(id_) if held else set()
 
     def replace(
         self, type_: ResourceType, namespace: str | None, objects: Iterable[KubeObject], version: int
@@ -133,7 +156,7 @@ class Cache:
             and cached.obj["metadata"]["uid"] not in listed
         ]
         for obj in gone:
-            concerned |= self.forget(type_, obj)
+            concerned |= self._forget(type_, obj, version)
         return concerned
 
     def get(self, key: Key) -> Entry | None:
@@ -157,20 +180,21 @@ class Cache:
 
     def view(self, subject: Subject, config: Config) -> View:
         """The snapshot that the object's reconciler is to see."""
-        children = self._owned(subject.resource.metadata.uid, *CHILDREN)
+        namespace = subject.resource.metadata.namespace
+        children = self._owned(namespace, subject.resource.metadata.uid, *CHILDREN)
         pods: list[KubeObject] = []
         for child in children:
             holders = [child] if child["kind"] == JOBS.kind else []
             if child["kind"] == APPS_DEPLOYMENTS.kind:
-                holders = self._owned(child["metadata"]["uid"], REPLICA_SETS)
+                holders = self._owned(namespace, child["metadata"]["uid"], REPLICA_SETS)
             for holder in holders:
-                pods += self._owned(holder["metadata"]["uid"], PODS)
+                pods += self._owned(namespace, holder["metadata"]["uid"], PODS)
         uids = [child["metadata"]["uid"] for child in children]
         return View(
             config=config,
             children=tuple(children),
             pods=tuple(cast(Pod, pod) for pod in pods),
-            refusals={uid: _newest(found) for uid in uids if (found := self._owned(uid, REFUSALS))},
+            refusals={uid: _newest(found) for uid in uids if (found := self._owned(namespace, uid, REFUSALS))},
             related={topic: self._published(topic) for topic in sorted(subject.references)},
         )
 
@@ -178,9 +202,19 @@ class Cache:
         found = (self._subjects[key] for key in sorted(self._publishers.get(topic, ())))
         return tuple(subject.resource for subject in found if isinstance(subject, Subject))
 
-    def _owned(self, uid: str, *types: ResourceType) -> list[KubeObject]:
-        found = sorted((id_ for id_ in self._by_owner.get(uid, ()) if id_.type in types), key=_order)
+    def _owned(self, namespace: str, uid: str, *types: ResourceType) -> list[KubeObject]:
+        """What belongs to the object with this UID. Nothing belongs to an object of another namespace."""
+        linked = self._by_owner.get(uid, ())
+        found = sorted((id_ for id_ in linked if id_.type in types and id_.namespace == namespace), key=_order)
         return [self._objects[id_].obj for id_ in found]
+
+    def _read(self, type_: ResourceType, obj: KubeObject) -> Subject | Unreadable | None:
+        if type_ not in self._kinds:
+            return None
+        try:
+            return self._kinds[type_].read(obj)
+        except Exception as error:  # noqa: BLE001 - what a model cannot read, its object's author is told
+            return Unreadable(f"{type(error).__name__}: {error}")
 
     def _publish(self, key: Key, subject: Subject | Unreadable) -> None:
         self._subjects[key] = subject
@@ -216,7 +250,7 @@ class Cache:
         owner = self._objects[id_].owner
         for _ in range(3):
             above = self._by_uid.get(owner) if owner is not None else None
-            if above is None:
+            if above is None or above.namespace != id_.namespace:
                 return set()
             if above.type in self._kinds:
                 return {Key(above.type.kind, above.namespace, above.name)}

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import assert_never
 
 from modelwright import conditions, logs, metrics
@@ -11,7 +12,7 @@ from modelwright.kinds import Kind, Subject, Unreadable
 from modelwright.plan import Plan
 from modelwright.queue import Done, Gone, Outcome, Retry
 from modelwright.resources import Key
-from modelwright.writer import Leaving, Outdated, Refused, Writer
+from modelwright.writer import Leaving, Outdated, Refused, Waits, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -49,28 +50,41 @@ class Engine:
     async def _pass(self, key: Key, entry: Entry) -> Outcome:
         now = self._clock()
         plan, failed = self._decide(key, entry, now)
-        refusal = await self._carry_out(entry, plan)
-        if refusal is not None:
-            logs.of(logger, key).warning("%s", refusal)
-            plan = _stalled(entry, plan, refusal.reason, refusal.message, now)
+        hindrance = await self._carry_out(plan)
+        match hindrance:
+            case Refused(reason=reason, message=message):
+                logs.of(logger, key).warning("%s", hindrance)
+                plan = _stalled(entry, plan, reason, message, now)
+            case Waits():
+                logs.of(logger, key).info("%s", hindrance)
         for event in plan.events:
             await self._writer.post(entry.obj, event)
-        await self._writer.status(self._kinds[key.kind].type, entry.obj, entry.version, plan.status)
-        if failed or refusal is not None:
+        retry = failed or hindrance is not None
+        await self._writer.status(self._kinds[key.kind].type, entry.obj, entry.version, plan.status, again=not retry)
+        if retry:
             return Retry()
         return Done(None if plan.requeue_after is None else max(0.0, plan.requeue_after.total_seconds()))
 
-    async def _carry_out(self, entry: Entry, plan: Plan) -> Refused | None:
-        """Deletes, then makes; one child that is refused does not keep the others from being made."""
-        refusal: Refused | None = None
-        for ref in plan.deletions:
-            await self._writer.delete(ref)
-        for child in plan.children:
+    async def _carry_out(self, plan: Plan) -> Refused | Waits | None:
+        """Deletes, then makes; what is refused, or must wait, does not keep the others from being made.
+
+        Returns the first refusal or, where there is none, whether something waits.
+        """
+        refused: list[Refused] = []
+        waiting: list[Waits] = []
+        for write in (
+            *(partial(self._writer.delete, ref) for ref in plan.deletions),
+            *(partial(self._writer.make, child) for child in plan.children),
+        ):
             try:
-                await self._writer.make(entry.obj["metadata"]["uid"], child)
-            except Refused as refused:
-                refusal = refusal or refused
-        return refusal
+                await write()
+            except Refused as error:
+                refused.append(error)
+            except Waits as error:
+                waiting.append(error)
+        if refused:
+            return refused[0]
+        return waiting[0] if waiting else None
 
     def _decide(self, key: Key, entry: Entry, now: datetime) -> tuple[Plan, bool]:
         """The reconciler's plan, or one that only says why there is none; and whether a reconciler failed."""

@@ -38,7 +38,7 @@ class HealthServer:
         return web.Response(body=metrics.exposition(), headers={"Content-Type": _CONTENT_TYPE})
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return _answer(self._alive(), "the work queue does not move")
+        return _answer(self._alive(), "the work queue or a watch does not move")
 
     async def _readyz(self, _: web.Request) -> web.Response:
         return _answer(self._ready(), "the caches are not full yet")

@@ -78,8 +78,8 @@ class House:
         self._intake.gone(type_, obj)
 
     def alive(self) -> bool:
-        """Whether the queue moves, or has not begun to."""
-        return not self._full or self._queue.healthy()
+        """Whether the queue moves and every watch is under way, or they have not begun to."""
+        return not self._full or (self._queue.healthy() and not any(task.done() for task in self._tasks))
 
     def ready(self) -> bool:
         """Whether the caches are full and the queue runs."""
@@ -108,6 +108,8 @@ class House:
                     await reflector.relist()
                 except ApiError as error:
                     logger.info("the sweep comes again later: %s", error)
+                except Exception:
+                    logger.exception("the sweep comes again later")
 
     def _count(self) -> Mapping[tuple[str, str], int]:
         count: Counter[tuple[str, str]] = Counter()

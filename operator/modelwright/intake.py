@@ -18,9 +18,9 @@ class Intake:
         self._cache = cache
         self._queue = queue
 
-    def seen(self, type_: ResourceType, obj: KubeObject) -> None:
-        """The object is as given."""
-        self._add(self._cache.observe(type_, obj))
+    def seen(self, type_: ResourceType, obj: KubeObject, but: Key | None = None) -> None:
+        """The object is as given; that is no news to `but`, who wrote it."""
+        self._add(self._cache.observe(type_, obj) - {but})
 
     def gone(self, type_: ResourceType, obj: KubeObject) -> None:
         """The object is no more."""

@@ -4,6 +4,8 @@
 """
 
 import asyncio
+import json
+import logging
 import random
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
@@ -17,6 +19,8 @@ from modelwright.access import Access
 from modelwright.objects import KubeObject
 from modelwright.plan import JsonObject
 from modelwright.resources import ResourceType
+
+logger = logging.getLogger(__name__)
 
 PAGE: Final = 500
 _ATTEMPTS = 4
@@ -65,6 +69,10 @@ class Unreachable(ApiError):
     """Nothing came back."""
 
 
+class Undecodable(ApiError):
+    """What came back is no JSON that this process can read."""
+
+
 class WatchEvent(NamedTuple):
     """`type` is ADDED, MODIFIED, DELETED, BOOKMARK or ERROR."""
 
@@ -92,8 +100,11 @@ class Api(Protocol):
     async def apply(self, type_: ResourceType, namespace: str, manifest: JsonObject, manager: str) -> KubeObject:
         """Server-side apply by the field manager `manager`, by force."""
 
+    async def overwrite(self, type_: ResourceType, namespace: str, name: str, patch: JsonObject) -> KubeObject:
+        """A merge patch (RFC 7386) of an object: its lists take the place of those that are there."""
+
     async def patch_status(self, type_: ResourceType, namespace: str, name: str, patch: JsonObject) -> KubeObject:
-        """A merge patch (RFC 7386) of the status subresource."""
+        """A merge patch of the status subresource."""
 
     async def delete(self, type_: ResourceType, namespace: str, name: str, uid: str | None) -> KubeObject | None:
         """Deletes that very object; returns it where it lingers, None where it is gone. Dependants go later."""
@@ -150,6 +161,11 @@ class KubeClient:
         content = "application/apply-patch+yaml"
         return await self._object("PATCH", "apply", type_, type_.path(namespace, name), query, manifest, content)
 
+    async def overwrite(self, type_: ResourceType, namespace: str, name: str, patch: JsonObject) -> KubeObject:
+        """See `Api.overwrite`."""
+        path, query = type_.path(namespace, name), {"fieldManager": "modelwright"}
+        return await self._object("PATCH", "overwrite", type_, path, query, patch, "application/merge-patch+json")
+
     async def patch_status(self, type_: ResourceType, namespace: str, name: str, patch: JsonObject) -> KubeObject:
         """See `Api.patch_status`."""
         path, query = type_.path(namespace, name, "status"), {"fieldManager": "modelwright"}
@@ -181,7 +197,10 @@ class KubeClient:
         return any(one["name"] == type_.plural for one in cast(list[Mapping[str, str]], answer["resources"]))
 
     async def watch(self, type_: ResourceType, namespace: str | None, version: str) -> AsyncIterator[WatchEvent]:
-        """Every change after `version`, until the server ends the stream; bookmarks are among them."""
+        """Every change after `version`, until the server ends the stream; bookmarks are among them.
+
+        A line that cannot be read is left out, with a line in the log: the objects after it come all the same.
+        """
         query = {
             "watch": "1",
             "allowWatchBookmarks": "true",
@@ -200,8 +219,12 @@ class KubeClient:
                 async for chunk in response.content.iter_any():
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
-                        event = orjson.loads(line)
-                        yield WatchEvent(event["type"], event["object"])
+                        try:
+                            event = cast(Mapping[str, object], decode(line))
+                        except Undecodable as error:
+                            logger.warning("an event of %s is left out: %s", type_.plural, error)
+                            continue
+                        yield WatchEvent(str(event["type"]), cast(KubeObject, event["object"]))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(0, "Unreachable", f"watch of {type_.plural}: {error!r}") from error
 
@@ -262,11 +285,26 @@ class KubeClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             metrics.REQUESTS.labels(verb, type_.kind, "0").inc()
             raise Unreachable(0, "Unreachable", f"{method} {path}: {error!r}") from error
-        return cast(JsonObject, orjson.loads(answer))
+        return cast(JsonObject, decode(answer))
 
     def _authorization(self) -> dict[str, str]:
         value = self._access.authorization()
         return {} if value is None else {"Authorization": value}
+
+
+def decode(text: bytes) -> object:
+    """JSON as the API server may send it; raises Undecodable.
+
+    orjson reads 1024 levels; the API server takes ten times as many, and then the standard library's decoder, slower,
+    reads as deep as the interpreter's recursion limit lets it.
+    """
+    try:
+        return cast(object, orjson.loads(text))
+    except orjson.JSONDecodeError:
+        try:
+            return cast(object, json.loads(text))
+        except (ValueError, RecursionError) as error:
+            raise Undecodable(0, "Undecodable", f"{error}; it begins with {text[:200]!r}") from error
 
 
 def error_of(code: int, reason: str, message: str, retry_after_s: float | None = None) -> ApiError:
@@ -293,8 +331,8 @@ def error_of(code: int, reason: str, message: str, retry_after_s: float | None =
 
 def _error(response: aiohttp.ClientResponse, body: bytes) -> ApiError:
     try:
-        status = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        status = decode(body)
+    except Undecodable:
         status = {}
     if not isinstance(status, dict):
         status = {}

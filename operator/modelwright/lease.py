@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 NAME: Final = "modelwright-operator"
 DURATION_S: Final = 15.0
 RENEW_S: Final = 5.0
+_AGAIN_S: Final = 1.0
 _GIVE_UP_S: Final = 10.0
 """A holder that could not renew for so long must stop, well before another one may begin."""
 
@@ -59,20 +60,17 @@ class Lease:
 
     async def keep(self, lost: Callable[[], None]) -> None:
         """Renews for ever; calls `lost` and returns once the Lease is another's or could not be renewed in time."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(RENEW_S)
-            late_s = loop.time() - self._renewed_at
+        loop, held = asyncio.get_running_loop(), True
+        while held:
+            await asyncio.sleep(max(_AGAIN_S, self._renewed_at + RENEW_S - loop.time()))
             try:
-                async with asyncio.timeout(max(1.0, _GIVE_UP_S - late_s)):
-                    held = await self._try()
+                async with asyncio.timeout_at(self._renewed_at + _GIVE_UP_S):
+                    held = await self._try() and loop.time() - self._renewed_at < _GIVE_UP_S
             except TimeoutError:
-                held = True
-            if not held or loop.time() - self._renewed_at > _GIVE_UP_S:
-                logger.error("lost the Lease to %s; this replica stops", self._holder())
-                metrics.LEADER.set(0)
-                lost()
-                return
+                held = False
+        logger.error("lost the Lease, which %s has had last; this replica stops", self._holder() or "nobody")
+        metrics.LEADER.set(0)
+        lost()
 
     async def release(self) -> None:
         """Lets the next one begin at once. Never raises for the API server's sake."""

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
+from typing import Final
 
 import kopf
 import uvloop
@@ -23,22 +24,28 @@ from modelwright.settings import Settings, parse
 
 logger = logging.getLogger(__name__)
 
+RECURSION_LIMIT: Final = 40_000
+"""The API server stores JSON of up to 10,000 levels, and kopf's decoder takes one call for each; comparing two of them
+takes some more. The default of 1000 would let one object, in one namespace, end the watches of all.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command `modelwright-operator`; exits with 1 where it cannot run or has lost the Lease."""
     settings = parse(sys.argv[1:] if arguments is None else arguments)
     logs.configure(human=settings.dev)
+    sys.setrecursionlimit(RECURSION_LIMIT)
     try:
         loaded = config.load(settings.config)
     except (OSError, ValidationError, yaml.YAMLError) as error:
         sys.exit(f"{settings.config}: {explain(error)}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(serve(settings, loaded)))
+        runner.run(serve(settings, loaded))
 
 
-async def serve(settings: Settings, loaded: config.Config) -> int:
-    """Runs until a signal, or until the Lease is lost; returns the exit code."""
-    stop, lost = asyncio.Event(), asyncio.Event()
+async def serve(settings: Settings, loaded: config.Config) -> None:
+    """Runs until a signal. Where the Lease is lost, the process ends then and there, with exit code 1."""
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
@@ -52,29 +59,28 @@ async def serve(settings: Settings, loaded: config.Config) -> int:
             if not settings.leader_elect:
                 await _operate(house, stop)
             else:
-                await _lead(house, lease, stop, lost)
+                await _lead(house, lease, stop)
         finally:
             await health.stop()
-    return 1 if lost.is_set() else 0
 
 
-async def _lead(house: House, lease: Lease, stop: asyncio.Event, lost: asyncio.Event) -> None:
+async def _lead(house: House, lease: Lease, stop: asyncio.Event) -> None:
     if not await _before(stop, lease.acquire()):
         return
-
-    def give_up() -> None:
-        lost.set()
-        stop.set()
-
-    keeper = asyncio.create_task(lease.keep(give_up))
+    keeper = asyncio.create_task(lease.keep(_exit_at_once))
     try:
         await _operate(house, stop)
     finally:
         keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
-        if not lost.is_set():
-            await lease.release()
+        await lease.release()
+
+
+def _exit_at_once() -> None:
+    """Another replica may lead any moment: no pass may write once more, and an orderly end would let some."""
+    logging.shutdown()
+    os._exit(1)
 
 
 async def _operate(house: House, stop: asyncio.Event) -> None:

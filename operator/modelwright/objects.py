@@ -177,7 +177,10 @@ def owner_uid(obj: KubeObject) -> str | None:
     """The UID of the object's managing owner; an Event belongs to what it is about."""
     if obj["kind"] == "Event":
         return cast(KubeEvent, obj)["involvedObject"].get("uid")
-    for owner in obj["metadata"].get("ownerReferences", []):
-        if owner.get("controller"):
-            return owner["uid"]
-    return None
+    owner = controller(obj)
+    return None if owner is None else owner["uid"]
+
+
+def controller(obj: KubeObject) -> OwnerReference | None:
+    """The object's managing owner."""
+    return next((owner for owner in obj["metadata"].get("ownerReferences", []) if owner.get("controller")), None)

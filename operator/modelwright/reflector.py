@@ -70,12 +70,18 @@ class Reflector:
                 await asyncio.sleep(max(0.0, _SHORTEST_WATCH_S - (loop.time() - began)))
             except Expired:
                 self._version = None
-            except ApiError as error:
+            except Exception as error:
                 metrics.WATCH_FAILURES.labels(self._type.kind).inc()
                 ceiling_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2 ** min(failures, 10))
                 failures += 1
-                logger.info("watch of %s ended: %s; it goes on", self._type.plural, error)
-                await asyncio.sleep(max(error.retry_after_s or 0.0, random.uniform(0, ceiling_s)))
+                wait_s = random.uniform(0, ceiling_s)
+                if isinstance(error, ApiError):
+                    wait_s = max(error.retry_after_s or 0.0, wait_s)
+                    logger.info("watch of %s ended: %s; it goes on", self._type.plural, error)
+                else:
+                    self._version = None
+                    logger.exception("watch of %s failed; it begins anew", self._type.plural)
+                await asyncio.sleep(wait_s)
 
     async def _watch(self) -> None:
         assert self._version is not None

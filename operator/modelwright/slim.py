@@ -6,7 +6,7 @@ Two versions of an object that are equal when slim are no news, so slimming also
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, cast
 
-from modelwright.names import APPLIED_ANNOTATION, KEY_ANNOTATION
+from modelwright.names import APPLIED_ANNOTATION, FIELD_MANAGER, KEY_ANNOTATION
 from modelwright.objects import KubeObject
 from modelwright.plan import JsonObject
 
@@ -40,7 +40,7 @@ def _deployment(obj: JsonObject) -> JsonObject:
     template = _mapping(_mapping(_mapping(obj.get("spec")).get("template")).get("spec"))
     containers = [_pick(one, ("name", "image")) for one in _list(template.get("containers"))]
     spec["template"] = {"spec": {"containers": containers}}
-    return _child(obj, spec, _with_conditions(_pick(obj.get("status"), counts), obj))
+    return _applied(obj, _child(obj, spec, _with_conditions(_pick(obj.get("status"), counts), obj)))
 
 
 def _pod(obj: JsonObject) -> JsonObject:
@@ -53,7 +53,7 @@ def _pod(obj: JsonObject) -> JsonObject:
 
 
 def _service(obj: JsonObject) -> JsonObject:
-    return _child(obj, _pick(obj.get("spec"), ("clusterIP",)), None)
+    return _applied(obj, _child(obj, _pick(obj.get("spec"), ("clusterIP",)), None))
 
 
 def _replica_set(obj: JsonObject) -> JsonObject:
@@ -80,6 +80,14 @@ def _child(obj: JsonObject, spec: JsonObject | None, status: JsonObject | None) 
     if status is not None:
         kept["status"] = status
     return kept
+
+
+def _applied(obj: JsonObject, kept: JsonObject) -> JsonObject:
+    """With the list of the fields that are as we applied them, so that another hand's change of one is news."""
+    listed = [_mapping(one) for one in _list(_mapping(obj.get("metadata")).get("managedFields"))]
+    ours = [one for one in listed if (one.get("manager"), one.get("operation")) == (FIELD_MANAGER, "Apply")]
+    fields = ("manager", "operation", "fieldsV1")
+    return {**kept, "metadata": {**_mapping(kept["metadata"]), "managedFields": [_pick(one, fields) for one in ours]}}
 
 
 def _with_conditions(status: JsonObject, obj: JsonObject) -> JsonObject:

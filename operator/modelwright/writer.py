@@ -16,11 +16,12 @@ from modelwright.cache import Cache
 from modelwright.intake import Intake
 from modelwright.kube import AlreadyExists, Api, ApiError, Conflict, Forbidden, Invalid, NotFound
 from modelwright.names import APPLIED_ANNOTATION, FIELD_MANAGER, SCALE_FIELD_MANAGER
-from modelwright.objects import KubeObject, owner_uid
+from modelwright.objects import KubeObject, OwnerReference, controller
+from modelwright.ownership import is_ours
 from modelwright.patch import merge_patch, without_nulls
 from modelwright.plan import Child, Event, JsonObject, Ref
 from modelwright.recorder import event_manifest
-from modelwright.resources import CHILDREN, EVENTS, ResourceType, child_type
+from modelwright.resources import CHILDREN, EVENTS, Key, ResourceType, child_type
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,10 @@ class Outdated(Exception):
     """The object has changed since it was cached, so what was decided for it no longer counts."""
 
 
+class Waits(Exception):
+    """The name is still held by a child of an earlier object of ours, or by one that is going: it will be free soon."""
+
+
 class Leaving(Exception):
     """The namespace is being deleted: nothing can be made in it, and nothing needs to be."""
 
@@ -53,25 +58,24 @@ class Writer:
         self._intake = intake
         self._types = {(type_.api_version, type_.kind): type_ for type_ in (*own, *CHILDREN)}
         self._identity = identity
-        self._generations: dict[str, int] = {}
 
-    async def make(self, owner: str, child: Child) -> None:
-        """Makes one child so; `owner` is the UID of the object whose child it is. Raises Refused, Leaving, ApiError."""
+    async def make(self, child: Child) -> None:
+        """Makes one child so. Raises Refused, Waits, Leaving, ApiError."""
         kind, namespace, name = _named(child.manifest)
         type_ = self._types[str(child.manifest["apiVersion"]), kind]
         try:
             match child.mode:
                 case "apply":
-                    await self._apply(type_, namespace, name, owner, child)
+                    await self._apply(type_, namespace, name, child)
                 case "create":
-                    await self._create(type_, namespace, name, owner, child.manifest)
+                    await self._create(type_, namespace, name, child.manifest)
                 case "fact":
                     await self._record(type_, namespace, name, child.manifest)
         except ApiError as error:
             raise _refusal(type_, name, error) from error
 
     async def delete(self, ref: Ref) -> None:
-        """Deletes that very object, unless it is on its way already. Raises ApiError."""
+        """Deletes that very object, unless it is on its way already. Raises Refused, ApiError."""
         type_ = child_type(ref.kind)
         known = self._cache.child(type_, ref.namespace, ref.name)
         if known is None or "deletionTimestamp" in known["metadata"]:
@@ -82,6 +86,8 @@ class Writer:
             return
         except NotFound:
             left = None
+        except ApiError as error:
+            raise _refusal(type_, ref.name, error) from error
         if left is None:
             self._intake.gone(type_, known)
         else:
@@ -97,9 +103,12 @@ class Writer:
         except ApiError as error:
             logger.info("event %s of %s is lost: %s", event.reason, obj["metadata"]["name"], error)
 
-    async def status(self, type_: ResourceType, obj: KubeObject, version: int, status: JsonObject) -> None:
+    async def status(
+        self, type_: ResourceType, obj: KubeObject, version: int, status: JsonObject, again: bool = True
+    ) -> None:
         """Writes what has changed in the status of that very version of the object, if anything has.
 
+        The object's own key is woken by it if `again`; a pass that is tried again later would else never wait.
         Raises Outdated where the object is another one by now, and ApiError. (The status subresource ignores a wrong
         `metadata.uid`; only the resourceVersion keeps a successor of the same name from getting this status.)
         """
@@ -114,7 +123,7 @@ class Writer:
         except (NotFound, Conflict) as error:
             await self._look_again(type_, obj)
             raise Outdated from error
-        self._intake.seen(type_, now)
+        self._intake.seen(type_, now, None if again else Key(type_.kind, metadata["namespace"], metadata["name"]))
 
     async def _look_again(self, type_: ResourceType, obj: KubeObject) -> None:
         """The cache was wrong about the object: it is gone, or another one has its name."""
@@ -128,17 +137,26 @@ class Writer:
             self._intake.gone(type_, obj)
         self._intake.seen(type_, found)
 
-    async def _apply(self, type_: ResourceType, namespace: str, name: str, owner: str, child: Child) -> None:
+    async def _apply(self, type_: ResourceType, namespace: str, name: str, child: Child) -> None:
         known = self._cache.child(type_, namespace, name) or await self._stranger(type_, namespace, name)
         if known is not None:
-            _check_owner(known, owner)
+            _check_owner(known, child.manifest)
             if "deletionTimestamp" in known["metadata"]:
                 return
         now = known
-        if known is None or not self._is_so(known, child.manifest):
+        if known is None or not _is_so(known, child.manifest):
             digest = applied_hash(child.manifest)
             manifest = _with_metadata(child.manifest, known, {APPLIED_ANNOTATION: digest})
-            now = await self._send(type_, namespace, manifest, FIELD_MANAGER)
+            try:
+                now = await self._send(type_, namespace, manifest, FIELD_MANAGER)
+            except Invalid:
+                if known is None:
+                    raise
+                # An item of a list that another hand has changed is theirs now and would stand beside ours, such as a
+                # second port of the same name. A merge patch replaces whole lists.
+                same = {"metadata": {"uid": known["metadata"]["uid"]}, "spec": child.manifest["spec"]}
+                await self._kube.overwrite(type_, namespace, name, same)
+                now = await self._send(type_, namespace, manifest, FIELD_MANAGER)
         if child.replicas is not None and (known is None or _replicas(now) != child.replicas):
             scale: JsonObject = {
                 "apiVersion": child.manifest["apiVersion"],
@@ -148,21 +166,8 @@ class Writer:
             }
             await self._send(type_, namespace, _with_metadata(scale, now, {}), SCALE_FIELD_MANAGER)
 
-    def _is_so(self, known: KubeObject, manifest: JsonObject) -> bool:
-        """Whether this manifest was applied, and the spec has not moved since by another hand.
-
-        The generation counts changes of a spec. The first one that this process sees is taken as good, so a restart
-        applies nothing.
-        """
-        metadata = known["metadata"]
-        if metadata.get("annotations", {}).get(APPLIED_ANNOTATION) != applied_hash(manifest):
-            return False
-        generation = metadata.get("generation", 0)
-        return generation <= self._generations.setdefault(metadata["uid"], generation)
-
     async def _send(self, type_: ResourceType, namespace: str, manifest: JsonObject, manager: str) -> KubeObject:
         now = await self._kube.apply(type_, namespace, manifest, manager)
-        self._generations[now["metadata"]["uid"]] = now["metadata"].get("generation", 0)
         self._intake.seen(type_, now)
         return now
 
@@ -173,16 +178,16 @@ class Writer:
         except NotFound:
             return None
 
-    async def _create(self, type_: ResourceType, namespace: str, name: str, owner: str, manifest: JsonObject) -> None:
+    async def _create(self, type_: ResourceType, namespace: str, name: str, manifest: JsonObject) -> None:
         known = self._cache.child(type_, namespace, name)
         if known is None:
             try:
                 known = await self._kube.create(type_, namespace, manifest)
             except AlreadyExists:
                 known = await self._kube.get(type_, namespace, name)
-            _check_owner(known, owner)
+            _check_owner(known, manifest)
             self._intake.seen(type_, known)
-        _check_owner(known, owner)
+        _check_owner(known, manifest)
 
     async def _record(self, type_: ResourceType, namespace: str, name: str, manifest: JsonObject) -> None:
         known = self._cache.child(type_, namespace, name)
@@ -220,13 +225,28 @@ def _with_metadata(manifest: JsonObject, known: KubeObject | None, annotations: 
     return {**manifest, "metadata": metadata}
 
 
-def _check_owner(obj: KubeObject, owner: str) -> None:
-    if owner_uid(obj) != owner:
+def _is_so(known: KubeObject, manifest: JsonObject) -> bool:
+    """Whether this manifest was the last one that was applied, and all of it is still as it was applied."""
+    said = known["metadata"].get("annotations", {}).get(APPLIED_ANNOTATION)
+    return said == applied_hash(manifest) and is_ours(known, manifest)
+
+
+def _check_owner(obj: KubeObject, manifest: JsonObject) -> None:
+    """Raises Waits where the object is an earlier one's of our name, or going; Refused where it is somebody else's."""
+    theirs, ours = controller(obj), controller(cast(KubeObject, manifest))
+    if theirs is None or ours is None or theirs["uid"] != ours["uid"]:
         name = obj["metadata"]["name"]
+        earlier = theirs is not None and ours is not None and _who(theirs) == _who(ours)
+        if earlier or "deletionTimestamp" in obj["metadata"]:
+            raise Waits(f"{obj['kind']} {name} is still there, of an earlier object or on its way out")
         raise Refused(
             "NameTaken",
             f"{obj['kind']} {name} exists and belongs to something else; rename or delete it, or rename this object",
         )
+
+
+def _who(owner: OwnerReference) -> tuple[str, str, str]:
+    return owner["apiVersion"].partition("/")[0], owner["kind"], owner["name"]
 
 
 def _replicas(obj: KubeObject | None) -> object:

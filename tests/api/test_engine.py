@@ -21,6 +21,7 @@ from modelwright.intake import Intake
 from modelwright.kinds import Subject, all_kinds
 from modelwright.kube import AlreadyExists, Conflict, KubeClient, NotFound
 from modelwright.lease import Lease
+from modelwright.names import APPLIED_ANNOTATION, MANAGED_BY_LABEL
 from modelwright.objects import KubeObject
 from modelwright.plan import JsonObject
 from modelwright.queue import Gone, Outcome, WorkQueue
@@ -129,6 +130,96 @@ async def test_the_whole_chain_comes_to_rest_and_a_restart_writes_nothing(
     owners = cast(list[JsonObject], cast(JsonObject, served["metadata"])["managedFields"])
     scaled = [m for m in owners if m["manager"] == "modelwright-scale"]
     assert [list(cast(JsonObject, m["fieldsV1"])) for m in scaled] == [["f:spec"]]
+
+
+def put(*path: str | int, value: object = None) -> Callable[[JsonObject], None]:
+    """An edit: a field's new value, or its removal."""
+
+    def edit(obj: JsonObject) -> None:
+        *parents, last = path
+        inside = cast(dict[str | int, object], obj)
+        for step in parents:
+            inside = cast(dict[str | int, object], inside[step])
+        del inside[last]
+        if value is not None:
+            inside[last] = value
+
+    return edit
+
+
+_SERVER = ("spec", "template", "spec", "containers", 0)
+HANDS: list[tuple[str, ResourceType, Callable[[JsonObject], None]]] = [
+    ("another image", APPS_DEPLOYMENTS, put(*_SERVER, "image", value="mw.local/theirs:1")),
+    ("no environment", APPS_DEPLOYMENTS, put(*_SERVER, "env")),
+    ("another strategy", APPS_DEPLOYMENTS, put("spec", "strategy", value={"type": "Recreate"})),
+    ("not one replica", APPS_DEPLOYMENTS, put("spec", "replicas", value=3)),
+    ("no label of ours", APPS_DEPLOYMENTS, put("metadata", "labels", MANAGED_BY_LABEL)),
+    ("no mark of what was applied", APPS_DEPLOYMENTS, put("metadata", "annotations", APPLIED_ANNOTATION)),
+    ("other Pods behind the Service", SERVICES, put("spec", "selector", value={"app": "theirs"})),
+    ("another port", SERVICES, put("spec", "ports", 0, "port", value=81)),
+    ("another port of the server", APPS_DEPLOYMENTS, put(*_SERVER, "ports", 0, "containerPort", value=81)),
+    ("another target", SERVICES, put("spec", "ports", 0, "targetPort", value=9999)),
+    ("a Service without our label", SERVICES, put("metadata", "labels", MANAGED_BY_LABEL)),
+]
+
+
+async def test_what_was_done_to_a_child_is_put_right_whether_the_operator_was_there_or_away(
+    kube: KubeClient, namespace: str, operator: Operator
+) -> None:
+    await operator.ready()
+    async with SimulatedKubelet(kube):
+        for type_, made in (
+            (DATASETS, samples.dataset()),
+            (RUNS, samples.training_run()),
+            (DEPLOYMENTS, samples.deployment()),
+        ):
+            await kube.create(type_, namespace, manifest(made, namespace))
+        await eventually(is_ready(kube, DEPLOYMENTS, namespace, "late-flights"), 60, operator.log)
+        await asyncio.sleep(1)
+        good = {
+            type_: essence(await kube.get(type_, namespace, "late-flights")) for type_ in (APPS_DEPLOYMENTS, SERVICES)
+        }
+        for what, type_, edit in HANDS:
+            for away in (True, False):
+                if away:
+                    operator.end()
+                await edited(kube, type_, namespace, edit)
+                assert essence(await kube.get(type_, namespace, "late-flights")) != good[type_] or not away, what
+                if away:
+                    await operator.ready()
+
+                async def repaired(type_: ResourceType = type_) -> bool:
+                    return essence(await kube.get(type_, namespace, "late-flights")) == good[type_]
+
+                try:
+                    await eventually(repaired, 15, operator.log)
+                except pytest.fail.Exception as error:
+                    pytest.fail(f"{what}, {'away' if away else 'present'}: {error}", pytrace=False)
+        await eventually(is_ready(kube, DEPLOYMENTS, namespace, "late-flights"), 30, operator.log)
+        operator.end()
+        await operator.ready()
+        await asyncio.sleep(2)
+        written = [line for line in operator.metrics() if "requests_total" in line and 'verb="apply"' in line]
+        assert written == [], "a restart asks for no write, not even for one that would change nothing"
+
+
+def essence(obj: KubeObject) -> JsonObject:
+    """What an object of ours is meant to be."""
+    metadata = obj["metadata"]
+    applied = metadata.get("annotations", {}).get(APPLIED_ANNOTATION)
+    return {"spec": dict(obj)["spec"], "labels": metadata.get("labels"), "applied": applied}
+
+
+async def edited(kube: KubeClient, type_: ResourceType, namespace: str, edit: Callable[[JsonObject], None]) -> None:
+    """Another hand's change."""
+    while True:
+        found = cast(JsonObject, await kube.get(type_, namespace, "late-flights"))
+        edit(found)
+        try:
+            await kube.replace(type_, namespace, "late-flights", found)
+        except Conflict:
+            continue
+        return
 
 
 async def test_killed_anywhere_it_converges_and_does_nothing_twice(
@@ -289,6 +380,11 @@ async def _gone(_: Key) -> Outcome:
     return Gone()
 
 
+def leads(operator: Operator) -> bool:
+    """Whether a replica holds the Lease, by its own word."""
+    return "modelwright_leader 1.0" in operator.metrics()
+
+
 async def test_one_replica_leads_and_the_next_takes_over_at_once(
     kube: KubeClient, namespace: str, tmp_path: Path, kubeconfig: str, unused_tcp_port_factory: Callable[[], int]
 ) -> None:
@@ -300,10 +396,11 @@ async def test_one_replica_leads_and_the_next_takes_over_at_once(
         two.start()
         await eventually(lambda: asyncio.to_thread(two.answers, "/healthz"), 20, two.log)
         await asyncio.sleep(1)
-        assert not two.answers("/readyz"), "two leaders"
+        assert (leads(one), leads(two)) == (True, False)
+        assert two.answers("/readyz"), "a standby is as ready as it can be"
         assert one.end() == 0
         began = time.monotonic()
-        await eventually(lambda: asyncio.to_thread(two.answers, "/readyz"), 10, two.log)
+        await eventually(lambda: asyncio.to_thread(leads, two), 10, two.log)
         assert time.monotonic() - began < 5, "a released Lease is taken at once"
     finally:
         one.end(signal.SIGKILL)
@@ -347,6 +444,21 @@ async def test_a_leader_that_lost_its_lease_says_so(
     async with asyncio.timeout(5):
         await lost.wait()
     await keeping
+
+
+async def test_a_leader_whose_lease_is_taken_ends_at_once(kube: KubeClient, namespace: str, operator: Operator) -> None:
+    await operator.ready()
+    while True:
+        stolen = await kube.get(LEASES, namespace, "modelwright-operator")
+        cast(JsonObject, dict(stolen)["spec"])["holderIdentity"] = "two"
+        try:
+            await kube.replace(LEASES, namespace, "modelwright-operator", cast(JsonObject, dict(stolen)))
+            break
+        except Conflict:
+            continue
+    assert await asyncio.to_thread(operator.wait, 12) == 1
+    kept = await kube.get(LEASES, namespace, "modelwright-operator")
+    assert cast(JsonObject, dict(kept)["spec"])["holderIdentity"] == "two"
 
 
 async def test_creating_what_exists_is_told_apart_from_a_conflict(kube: KubeClient, namespace: str) -> None:

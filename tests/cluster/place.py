@@ -16,7 +16,7 @@ from .live_cluster import STORE_SECRET
 from .witness import Witness
 
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
-READY_S = 150
+READY_S = 240
 """Patience with a step on a busy machine; a broken one is told by its Stalled condition long before."""
 
 

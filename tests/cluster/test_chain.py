@@ -13,6 +13,8 @@ from .digests import digests
 from .manifests import NAME
 from .place import READY_S, Place, World, condition, eventually
 
+pytestmark = pytest.mark.timeout(900)
+
 ROWS = 10_000
 FEW = 600
 LABELS = {"team": "ops"}
@@ -27,7 +29,9 @@ def chain(world: World) -> Iterator[Place]:
     with Place(world, "chain") as place:
         place.apply(*(labelled(one) for one in manifests.chain(place.put_flights(ROWS))))
         timeout = f"--timeout={2 * READY_S}s"
-        waited = kubectl("wait", "--for=condition=Ready", f"mdeploy/{NAME}", "-n", place.name, timeout, timeout_s=320)
+        waited = kubectl(
+            "wait", "--for=condition=Ready", f"mdeploy/{NAME}", "-n", place.name, timeout, timeout_s=2 * READY_S + 30
+        )
         assert waited.returncode == 0, f"{waited.stderr}\n{place.story()}"
         yield place
 

@@ -4,10 +4,14 @@ import os
 import random
 import time
 
+import pytest
+
 from . import audit, manifests, operator_process
 from .digests import Digests, digests
 from .manifests import NAME
 from .place import READY_S, Place, World, eventually
+
+pytestmark = pytest.mark.timeout(3600)
 
 SEED = 20261121
 FULL = os.environ.get("MODELWRIGHT_TEST_FULL", "") == "1"

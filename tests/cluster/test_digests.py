@@ -2,11 +2,15 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from . import manifests
 from .api_server import JsonObject
 from .digests import Digests, digests
 from .manifests import NAME
 from .place import Place, World
+
+pytestmark = pytest.mark.timeout(900)
 
 ROWS = 3000
 FOREST = {

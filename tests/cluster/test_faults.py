@@ -13,6 +13,8 @@ from .faults import FAULTS, Fault, packaged
 from .manifests import NAME
 from .place import READY_S, Place, World, condition
 
+pytestmark = pytest.mark.timeout(900)
+
 DWELL_S = 5
 """Longer than the first wait of the retry ladder: what would be made again and again is seen."""
 

@@ -2,9 +2,13 @@
 
 import time
 
+import pytest
+
 from . import audit, manifests, operator_process
 from .manifests import NAME
 from .place import READY_S, Place, World, eventually
+
+pytestmark = pytest.mark.timeout(900)
 
 CAUGHT_UP_S = 5.0
 

@@ -11,6 +11,7 @@ from modelwright.config import Config
 from modelwright.engine import Engine
 from modelwright.intake import Intake
 from modelwright.kinds import kind
+from modelwright.names import MANAGED_BY, MANAGED_BY_LABEL
 from modelwright.objects import KubeObject
 from modelwright.plan import Child, JsonObject, Plan
 from modelwright.queue import Outcome, WorkQueue
@@ -84,7 +85,13 @@ def _nothing(_: Resource, __: View, ___: datetime) -> Plan:
 
 def owned(kind_: str, name: str, api: str, **body: object) -> JsonObject:
     owner = {"apiVersion": "modelwright.dev/v1alpha1", "kind": "Dataset", "name": "a", "controller": True}
-    metadata = {"name": name, "namespace": "n", "ownerReferences": [{**owner, "uid": "uid-dataset-a"}]}
+    labels = {MANAGED_BY_LABEL: MANAGED_BY}
+    metadata = {
+        "name": name,
+        "namespace": "n",
+        "labels": labels,
+        "ownerReferences": [{**owner, "uid": "uid-dataset-a"}],
+    }
     return {"apiVersion": api, "kind": kind_, "metadata": metadata, **body}
 
 

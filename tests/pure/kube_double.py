@@ -53,7 +53,28 @@ class KubeDouble:
         if uid is not None and (known is None or cast(JsonObject, known["metadata"])["uid"] != uid):
             raise Conflict(409, "Conflict", "Precondition failed: UID")
         merged = _merge(known or {"spec": {"replicas": 1}}, copy.deepcopy(manifest))
+        if manager == "modelwright":
+            entry = {"manager": manager, "operation": "Apply", "fieldsV1": _fields(manifest)}
+            cast(JsonObject, merged["metadata"])["managedFields"] = [entry]
         return self.put(type_, merged)
+
+    def edit(self, type_: ResourceType, namespace: str, name: str, *path: str, value: object = None) -> KubeObject:
+        """Another hand's change of one field, or its removal: nobody else owns that field any more."""
+        obj = self.objects[type_, namespace, name]
+        entry = cast(list[JsonObject], cast(JsonObject, obj["metadata"])["managedFields"])[0]
+        entry["fieldsV1"] = _without(cast(JsonObject, entry["fieldsV1"]), path)
+        parent = obj
+        for step in path[:-1]:
+            parent = cast(JsonObject, parent[step])
+        parent.pop(path[-1], None)
+        if value is not None:
+            parent[path[-1]] = value
+        return self.put(type_, obj)
+
+    async def overwrite(self, type_: ResourceType, namespace: str, name: str, patch: JsonObject) -> KubeObject:
+        self.writes.append(("overwrite", type_.kind, name))
+        self._maybe_fail("overwrite", type_)
+        return self.put(type_, _merge(self._find(type_, namespace, name), patch))
 
     async def patch_status(self, type_: ResourceType, namespace: str, name: str, patch: JsonObject) -> KubeObject:
         self.writes.append(("status", type_.kind, name))
@@ -103,6 +124,24 @@ class KubeDouble:
 
     def _out(self, obj: JsonObject) -> KubeObject:
         return cast(KubeObject, copy.deepcopy(obj))
+
+
+def _fields(manifest: JsonObject) -> JsonObject:
+    """Every field of a manifest as the API server lists it, with each list as a whole."""
+    unowned = {"apiVersion", "kind", "name", "namespace", "uid"}
+    return {
+        f"f:{name}": _fields(value) if isinstance(value, dict) else {}
+        for name, value in manifest.items()
+        if name not in unowned
+    }
+
+
+def _without(fields: JsonObject, path: tuple[str, ...]) -> JsonObject:
+    """Fields without one of them, and without a parent that has no other."""
+    first, rest = f"f:{path[0]}", path[1:]
+    kept = {name: inner for name, inner in fields.items() if name != first}
+    inner = _without(cast(JsonObject, fields[first]), rest) if rest and first in fields else {}
+    return {**kept, first: inner} if inner else kept
 
 
 def _merge(old: JsonObject, patch: JsonObject) -> JsonObject:

@@ -83,12 +83,45 @@ def test_what_is_gone_stays_gone_though_older_news_come_late(cache: Cache) -> No
     first = dataset("a")
     late = dataset("a", metadata={"generation": 2})
     cache.observe(DATASETS, first)
-    assert cache.forget(DATASETS, first) == {key("Dataset", "a")}
+    assert cache.forget(DATASETS, dataset("a")) == {key("Dataset", "a")}
     assert cache.observe(DATASETS, late) == set()
     assert cache.get(key("Dataset", "a")) is None
     again = dataset("a", uid="another")
     assert cache.observe(DATASETS, again) == {key("Dataset", "a")}
     assert cache.forget(DATASETS, first) == set(), "the end of the first is no news of the second"
+
+
+def test_what_a_selector_no_longer_saw_comes_back_with_newer_news_and_not_what_is_gone_for_good(cache: Cache) -> None:
+    owner = dataset("a")
+    cache.observe(DATASETS, owner)
+    hidden, shown, late, last = (job("a-1", owner, version=10_000 + n) for n in (1, 2, 1, 3))
+    cache.observe(JOBS, job("a-1", owner, version=10_000))
+    assert cache.forget(JOBS, hidden) == {key("Dataset", "a")}
+    assert cache.observe(JOBS, shown) == {key("Dataset", "a")}
+    assert cache.forget(JOBS, late) == set(), "its end is older than what is known"
+    known = cache.child(JOBS, "n", "a-1")
+    assert known is not None
+    assert cache.forget(JOBS, known) == {key("Dataset", "a")}
+    assert cache.observe(JOBS, last) == set()
+
+
+def test_nothing_belongs_to_an_object_of_another_namespace(cache: Cache) -> None:
+    owner = dataset("a")
+    cache.observe(DATASETS, owner)
+    forged = job("a-1", owner, metadata={"namespace": "elsewhere"})
+    told = refusal("e", job("a-1", owner), "no", metadata={"namespace": "elsewhere"})
+    assert cache.observe(JOBS, forged) == set()
+    cache.observe(JOBS, job("a-1", owner))
+    assert cache.observe(REFUSALS, told) == set()
+    seen = view(cache, key("Dataset", "a"))
+    assert ([one["metadata"]["namespace"] for one in seen.children], seen.refusals) == (["n"], {})
+
+
+def test_one_object_that_makes_no_sense_takes_no_other_with_it(cache: Cache) -> None:
+    broken = obj("Job", "broken", "batch/v1", metadata={"ownerReferences": ["nonsense"]})
+    assert cache.replace(JOBS, None, [broken, job("a-1", dataset("a"))], 10**9) == set()
+    assert cache.child(JOBS, "n", "a-1") is not None
+    assert cache.child(JOBS, "n", "broken") is None
 
 
 def test_a_pod_wakes_the_object_that_its_job_belongs_to(cache: Cache) -> None:

@@ -10,7 +10,7 @@ from modelwright import crdgen
 from modelwright.api.v1alpha1 import KINDS, Resource
 
 CRDS = Path(__file__).parents[2] / "crds"
-FORBIDDEN = {"$ref", "$defs", "anyOf", "oneOf", "allOf", "title", "const", "patternProperties", "nullable"}
+FORBIDDEN = {"$ref", "$defs", "anyOf", "oneOf", "allOf", "title", "const", "patternProperties"}
 
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
@@ -58,7 +58,9 @@ def test_check_names_what_is_stale(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_schemas_are_structural(kind: type[Resource]) -> None:
     for path, node in own(kind):
         assert not FORBIDDEN & node.keys(), path
-        assert "type" in node or node.get("x-kubernetes-int-or-string") or path.endswith("params[]"), path
+        assert ("nullable" in node) == ("params[]" in path), path
+        untyped = node.get("x-kubernetes-int-or-string") or node.get("x-kubernetes-preserve-unknown-fields")
+        assert "type" in node or untyped, path
 
 
 @kinds
@@ -70,10 +72,12 @@ def test_everything_is_bounded(kind: type[Resource]) -> None:
             case "array":
                 assert "maxItems" in node, f"{path} has no maxItems"
                 assert "x-kubernetes-list-type" in node, f"{path} has no list type"
-            case "object" if "additionalProperties" in node or node.get("x-kubernetes-preserve-unknown-fields"):
+            case "object" if "additionalProperties" in node:
                 assert "maxProperties" in node, f"{path} has no maxProperties"
             case "integer":
                 assert "minimum" in node or "[]" in path, f"{path} has no minimum"
+            case None if not node.get("x-kubernetes-int-or-string"):
+                assert {"maxLength", "maxItems", "maxProperties"} <= node.keys(), f"{path} holds anything"
 
 
 @kinds

@@ -8,12 +8,13 @@ import pytest
 from modelwright import conditions
 from modelwright.api.v1alpha1 import Dataset
 from modelwright.kube import ApiError, error_of
+from modelwright.names import APPLIED_ANNOTATION
 from modelwright.plan import Child, Event, JsonObject, Plan, Ref
 from modelwright.queue import Done
-from modelwright.resources import APPS_DEPLOYMENTS, JOBS, SERVICES
+from modelwright.resources import APPS_DEPLOYMENTS, JOBS, SERVICES, ResourceType
 from modelwright.view import View
 from pure.cluster_objects import job, obj
-from pure.engine_bench import FACT, JOB, NOW, READY, SERVED, SERVICE, Bench, owned
+from pure.engine_bench import FACT, JOB, KEY, NOW, READY, SERVED, SERVICE, Bench, owned
 
 FIRST = [
     pytest.param(JOB, [("create", "Job", "a-1")], id="a Job is created"),
@@ -78,17 +79,67 @@ async def test_replicas_are_applied_when_they_differ_and_never_with_the_rest() -
     assert cast(JsonObject, bench.kube.objects[APPS_DEPLOYMENTS, "n", "a"]["spec"])["replicas"] == 2
 
 
-async def test_a_spec_that_another_hand_has_changed_is_applied_again_but_not_after_a_restart() -> None:
-    bench = Bench(Plan(dict(READY), children=(SERVED,)))
+EDITS: list[tuple[Child, ResourceType, tuple[str, ...], object]] = [
+    (SERVED, APPS_DEPLOYMENTS, ("spec", "template", "spec"), {"containers": []}),
+    (SERVICE, SERVICES, ("spec", "ports"), [{"port": 81}]),
+    (SERVICE, SERVICES, ("metadata", "annotations", APPLIED_ANNOTATION), None),
+]
+
+
+@pytest.mark.parametrize("away", [True, False])
+@pytest.mark.parametrize(("child", "type_", "path", "value"), EDITS)
+async def test_what_another_hand_has_changed_is_applied_again_once(
+    child: Child, type_: ResourceType, path: tuple[str, ...], value: object, away: bool
+) -> None:
+    bench = Bench(Plan(dict(READY), children=(child,)))
     await bench.process()
     bench.kube.written()
-    live = bench.kube.objects[APPS_DEPLOYMENTS, "n", "a"]
-    cast(JsonObject, live["metadata"])["generation"] = 7
-    bench.cache.observe(APPS_DEPLOYMENTS, bench.kube.put(APPS_DEPLOYMENTS, live))
+    edited = bench.kube.edit(type_, "n", "a", *path, value=value)
+    if away:
+        bench.restart()
+    else:
+        assert bench.cache.observe(type_, edited) == {KEY}, "an edit is news"
     await bench.process()
-    assert bench.kube.written() == [("apply", "Deployment", "a")]
+    assert bench.kube.written() == [("apply", type_.kind, "a")]
     await bench.process()
     bench.restart()
+    await bench.process()
+    assert bench.kube.written() == []
+
+
+async def test_an_item_that_another_hand_has_put_beside_ours_is_overwritten_where_both_cannot_be() -> None:
+    bench = Bench(Plan(dict(READY), children=(SERVICE,)))
+    await bench.process()
+    bench.kube.written()
+    bench.cache.observe(SERVICES, bench.kube.edit(SERVICES, "n", "a", "spec", "ports", value=[{"port": 81}]))
+    bench.kube.fails["apply", "Service"] = error_of(422, "Invalid", "spec.ports[1].name: Duplicate value")
+    assert await bench.process() == Done(None)
+    assert [verb for verb, _, _ in bench.kube.written()] == ["apply", "overwrite", "apply"]
+
+
+@pytest.mark.parametrize(("type_", "path"), [(APPS_DEPLOYMENTS, ("spec", "paused")), (SERVICES, ("spec", "type"))])
+async def test_what_another_hand_adds_is_left_alone(type_: ResourceType, path: tuple[str, ...]) -> None:
+    bench = Bench(Plan(dict(READY), children=(SERVED, SERVICE)))
+    await bench.process()
+    bench.kube.written()
+    bench.cache.observe(type_, bench.kube.edit(type_, "n", "a", *path, value="theirs"))
+    await bench.process()
+    assert bench.kube.written() == []
+
+
+@pytest.mark.parametrize(("child", "type_"), [(SERVICE, SERVICES), (JOB, JOBS)])
+async def test_a_child_that_lost_the_label_of_our_selector_is_found_again(child: Child, type_: ResourceType) -> None:
+    bench = Bench(Plan(dict(READY), children=(child,)))
+    await bench.process()
+    bench.kube.written()
+    if child.mode == "apply":
+        told = bench.kube.edit(type_, "n", child.name, "metadata", "labels")
+    else:
+        told = bench.kube.put(type_, bench.kube.objects[type_, "n", child.name])
+    assert bench.cache.forget(type_, told) == {KEY}, "the watch tells it as deleted"
+    await bench.process()
+    assert bench.kube.written() == [("apply" if child.mode == "apply" else "create", type_.kind, child.name)]
+    assert bench.cache.child(type_, "n", child.name) is not None
     await bench.process()
     assert bench.kube.written() == []
 

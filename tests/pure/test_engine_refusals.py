@@ -1,5 +1,6 @@
 """What the engine does not do: take over what is another's, write for a successor, or keep a refusal to itself."""
 
+import asyncio
 from typing import cast
 
 import pytest
@@ -7,12 +8,12 @@ import pytest
 from modelwright.api.v1alpha1 import Dataset
 from modelwright.kube import ApiError, error_of
 from modelwright.objects import KubeObject
-from modelwright.plan import Child, JsonObject, Plan
+from modelwright.plan import Child, JsonObject, Plan, Ref
 from modelwright.queue import Done, Gone, Retry
 from modelwright.resources import APPS_DEPLOYMENTS, CONFIG_MAPS, JOBS, SERVICES, ResourceType
 from modelwright.view import View
-from pure.cluster_objects import dataset, model_version, obj, override
-from pure.engine_bench import FACT, JOB, READY, SERVED, SERVICE, Bench
+from pure.cluster_objects import dataset, job, model_version, obj, override
+from pure.engine_bench import FACT, JOB, KEY, READY, SERVED, SERVICE, Bench
 
 FOREIGN = [
     pytest.param(JOB, JOBS, obj("Job", "a-1", "batch/v1"), id="a Job"),
@@ -80,6 +81,65 @@ async def test_a_refused_child_is_a_condition_and_heals(error: ApiError, reason:
     assert (stalled["reason"], stalled["message"]) == (reason, f"Job a-1: {error.message}")
     assert await bench.process() == Done(None)
     assert bench.status() == READY
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        pytest.param(error_of(403, "Forbidden", "an admission policy says no"), "Forbidden", id="a policy"),
+        pytest.param(error_of(422, "Invalid", "not now"), "Invalid", id="a webhook's wish"),
+        pytest.param(error_of(500, "InternalError", "failed calling webhook x"), "Forbidden", id="a broken webhook"),
+    ],
+)
+async def test_a_refused_deletion_is_a_condition_and_heals(error: ApiError, reason: str) -> None:
+    bench = Bench()
+    old = bench.add(JOBS, job("old", bench.owner))
+    bench.plan = Plan(dict(READY), (SERVICE,), (Ref("Job", "n", "old", old["metadata"]["uid"]),))
+    bench.kube.fails["delete", "Job"] = error
+    assert await bench.process() == Retry()
+    assert ("apply", "Service", "a") in bench.kube.written()
+    stalled = bench.condition("Stalled")
+    assert stalled is not None
+    assert (stalled["reason"], stalled["message"]) == (reason, f"Job old: {error.message}")
+    assert await bench.process() == Done(None)
+    assert bench.status() == READY
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(("child", "type_", "foreign"), FOREIGN)
+async def test_a_child_of_an_earlier_object_of_the_same_name_is_waited_for(
+    child: Child, type_: ResourceType, foreign: KubeObject, known: bool
+) -> None:
+    bench = Bench(Plan(dict(READY), children=(child,)))
+    earlier = dataset("a", uid="an earlier one's")
+    old = bench.kube.put(type_, cast(JsonObject, obj(type_.kind, child.name, type_.api_version, earlier)))
+    if known:
+        bench.cache.observe(type_, old)
+    assert await bench.process() == Retry()
+    assert bench.status() == READY, "what the plan says"
+    assert not [write for write in bench.kube.written() if write[0] in ("apply", "scale")]
+    del bench.kube.objects[type_, "n", child.name]
+    bench.cache.forget(type_, bench.kube.put(type_, cast(JsonObject, dict(old))))
+    del bench.kube.objects[type_, "n", child.name]
+    assert await bench.process() == Done(None)
+
+
+async def test_a_refusal_that_reads_differently_each_time_waits_its_time_all_the_same() -> None:
+    bench = Bench()
+    passes = 0
+
+    def wants_more(_: Dataset, __: View) -> Plan:
+        nonlocal passes
+        passes += 1
+        bench.kube.fails["create", "Job"] = error_of(403, "Forbidden", f"no, for the {passes}th time")
+        return Plan(dict(READY), children=(JOB,))
+
+    bench.plan = wants_more
+    bench.queue.add(KEY)
+    bench.queue.start()
+    await asyncio.sleep(0.3)
+    await bench.queue.stop()
+    assert passes < 10
 
 
 async def test_nothing_is_said_about_a_namespace_that_is_going() -> None:

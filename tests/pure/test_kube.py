@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 from aiohttp import web
@@ -23,8 +24,11 @@ from modelwright.kube import (
     Invalid,
     KubeClient,
     NotFound,
+    Undecodable,
     Unreachable,
+    decode,
 )
+from modelwright.main import RECURSION_LIMIT
 from modelwright.objects import KubeObject
 from modelwright.plan import Plan
 from modelwright.queue import Gone, Outcome, WorkQueue
@@ -298,3 +302,50 @@ async def test_a_watch_outlives_failures(kube: KubeClient, script: Script) -> No
     script.streams(line("ADDED", job("b", OWNER, version=2001)))
     await run_until_quiet(nursery, script)
     assert nursery.jobs() == {"a", "b"}
+
+
+def deep(levels: int) -> bytes:
+    return b'{"a":' * levels + b"1" + b"}" * levels
+
+
+@pytest.fixture
+def recursion() -> Iterator[None]:
+    """The operator's own limit."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(RECURSION_LIMIT)
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("recursion")
+def test_whatever_depth_the_api_server_takes_is_read() -> None:
+    assert decode(deep(9_990)) == decode(deep(9_990))
+
+
+async def test_what_cannot_be_read_is_an_error_of_ours(kube: KubeClient, script: Script) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=b'{"kind": ')
+
+    script.answers.append(answer)
+    with pytest.raises(Undecodable, match="it begins with"):
+        await kube.create(JOBS, "n", {"metadata": {"name": "x"}})
+
+
+async def test_a_line_of_a_watch_that_cannot_be_read_is_left_out(kube: KubeClient, script: Script) -> None:
+    nursery = Nursery(kube)
+    script.says(200, listed(2000))
+    await nursery.reflector.fill()
+    bad = line("ADDED", job("b", OWNER, version=2001)).replace(b'"b"', deep(2_000), 1)
+    script.streams(line("ADDED", job("a", OWNER, version=2001)) + bad + line("ADDED", job("c", OWNER, version=2003)))
+    await run_until_quiet(nursery, script)
+    assert nursery.jobs() == {"a", "c"}
+
+
+async def test_a_watch_that_fails_for_a_reason_of_its_own_begins_anew(kube: KubeClient, script: Script) -> None:
+    nursery = Nursery(kube)
+    script.says(200, listed(2000))
+    await nursery.reflector.fill()
+    script.streams(b'{"type": "ADDED", "object": {"kind": "Job"}}\n')
+    script.says(200, listed(3000, "a"))
+    await run_until_quiet(nursery, script)
+    assert nursery.jobs() == {"a"}

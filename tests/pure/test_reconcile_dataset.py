@@ -24,6 +24,7 @@ def test_a_new_dataset_gets_one_job_and_says_that_it_is_read() -> None:
     assert world.task(world.the_job(ME))["source"] == {
         "uri": "s3://raw/flights.csv",
         "region": "us-east-1",
+        "ownKeys": False,
         "format": None,
         "endpoint": None,
     }

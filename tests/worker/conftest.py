@@ -1,12 +1,21 @@
 """A volume for each test, and one with a dataset and a model for all tests that only read them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sklearn
 
 from modelwright_contract.results import TrainSummary
 
 from .steps import LATE, Steps, flights
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_a_fresh_process() -> Iterator[None]:
+    """Steps run in this process here, where tests of the server may have turned scikit-learn's checks off."""
+    with sklearn.config_context(assume_finite=False, skip_parameter_validation=False):
+        yield
 
 
 @pytest.fixture

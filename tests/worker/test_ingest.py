@@ -53,8 +53,26 @@ def test_declared_features_are_the_only_ones(steps: Steps) -> None:
     columns = [LATE, {"name": "hour", "expression": "hour(time_hour)"}, {"name": "distance", "type": "number"}]
     summary = steps.ingest(steps.write("f.csv", flights()), columns=columns)
     document = manifest(steps, summary)
-    assert document["contract"]["features"] == ["hour", "distance"]
+    assert document["contract"]["features"] == ["distance", "hour"]
     assert [column["name"] for column in document["columns"]] == ["distance", "arr_delay", "time_hour"]
+
+
+def test_the_order_in_which_columns_are_declared_decides_nothing(steps: Steps) -> None:
+    uri = steps.write("f.csv", flights())
+    declared = [
+        LATE,
+        {"name": "hour", "expression": "hour(time_hour)"},
+        {"name": "distance", "type": "number"},
+        {"name": "code", "expression": "lower(carrier)"},
+        {"name": "month"},
+        {"name": "id", "role": "id"},
+    ]
+    orders = (declared, declared[::-1], [*declared[3:], *declared[:3]])
+    versions = [steps.ingest(uri, columns=order, key=f"{index}" * 64) for index, order in enumerate(orders)]
+    assert len({version.digest for version in versions}) == 1
+    contract = manifest(steps, versions[0])["contract"]
+    assert contract["features"] == ["month", "distance", "code", "hour"]
+    assert [step["name"] for step in contract["steps"]] == ["code", "hour"]
 
 
 def test_the_same_rows_give_the_same_digests_whatever_the_process(steps: Steps) -> None:
@@ -163,6 +181,14 @@ BAD: list[tuple[str, str | bytes | None, Mapping[str, object], str, bool, str]] 
     ("no format", None, {"source": {"uri": "pvc://claim/data"}}, "SourceUnreadable", False, "write format: csv"),
     ("a path out of the volume", None, {"source": {"uri": "pvc://claim/../../../etc/passwd", "format": "csv"}},
      "SourceNotFound", True, "there is nothing"),
+    ("a pattern out of the volume", None, {"source": {"uri": "pvc://claim//etc/*.csv"}}, "SourceNotFound", True,
+     "there is nothing at pvc://claim//etc/*.csv"),
+    ("a pattern that climbs", None, {"source": {"uri": "pvc://claim/store/../../*.csv"}}, "SourceNotFound", True,
+     "there is nothing"),
+    ("a pattern that is none", None, {"source": {"uri": "pvc://claim/a**b.csv"}}, "SourceNotFound", True,
+     "there are data.csv"),
+    ("own keys that lack", None, {"source": {"uri": "s3://raw/x.csv", "ownKeys": True}}, "SourceForbidden", True,
+     "spec.source.secretRef's Secret must hold AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     ("text called Parquet", None, {"source": {"uri": "pvc://claim/data.csv", "format": "parquet"}}, "SourceUnreadable",
      True, "data.csv can't be read as parquet"),
     ("no store", None, {"store": {"uri": "pvc://nosuch/store"}}, "StoreNotFound", True, "not mounted"),

@@ -60,6 +60,17 @@ def test_a_blob_comes_back_by_its_digest_or_not_at_all(directory: DirectoryStore
     assert not fetch_blob(directory, blob, target)
 
 
+def test_a_blob_that_was_cut_off_is_put_again(directory: DirectoryStore, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"bytes" * 1000)
+    blob = put_blob(directory, source)
+    held = next((tmp_path / "prefix" / "team" / "blobs" / "sha256").iterdir())
+    held.write_bytes(b"bytes")
+    assert put_blob(directory, source) == blob
+    assert fetch_blob(directory, blob, target)
+    assert [path.name for path in held.parent.iterdir()] == [held.name]
+
+
 def test_an_altered_manifest_is_none(directory: DirectoryStore, tmp_path: Path) -> None:
     digest, uri = put_manifest(directory, b"{}")
     assert uri.startswith("pvc://claim/prefix/team/manifests/sha256/")

@@ -12,8 +12,10 @@ import pytest
 
 from modelwright_contract.features import FeatureContract
 from modelwright_contract.manifests import ModelManifest
+from modelwright_contract.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from modelwright_contract.model_archive import load_model
 from modelwright_contract.results import IngestSummary, TrainSummary
+from modelwright_worker.metrics import CLASSIFICATION, REGRESSION
 
 from .steps import LATE, Steps, flights, training
 
@@ -125,6 +127,20 @@ def test_the_seed_of_the_run_is_every_steps_seed(steps: Steps, dataset: IngestSu
     ]
     _, model, _ = model_of(steps, steps.train(dataset, pipeline=pipeline, seed=11))
     assert model.steps[1][1].random_state == 11
+
+
+def test_the_worker_measures_what_the_contract_names() -> None:
+    assert CLASSIFICATION.keys() == set(CLASSIFICATION_METRICS)
+    assert REGRESSION.keys() == set(REGRESSION_METRICS)
+
+
+def test_every_metric_of_a_regression_has_a_value(steps: Steps) -> None:
+    columns = [{"name": "distance", "role": "target"}, {"name": "id", "role": "id"}]
+    dataset = steps.ingest(steps.write("flights.csv", flights()), columns=columns)
+    pipeline = [{"class": "sklearn.dummy.DummyRegressor"}]
+    measured = steps.train(dataset, task="regression", pipeline=pipeline, metrics=REGRESSION_METRICS).metrics.test
+    assert measured.keys() == set(REGRESSION_METRICS)
+    assert float(measured["mse"]) == pytest.approx(float(measured["rmse"]) ** 2, rel=1e-4)
 
 
 def step(path: str, **params: object) -> dict[str, object]:

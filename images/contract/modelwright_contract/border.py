@@ -19,7 +19,9 @@ Name = Annotated[str, Field(min_length=1, max_length=253)]
 Uri = Annotated[str, Field(min_length=1, max_length=2048)]
 """A location: `s3://bucket/path`, `pvc://claim/path`, `configmap://name/key`, `http(s)://host:port`."""
 
-DecimalText = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$", max_length=32)]
+DECIMAL = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?$"
+MAX_DECIMAL_CHARS = 32
+DecimalText = Annotated[str, Field(pattern=DECIMAL, max_length=MAX_DECIMAL_CHARS)]
 """A number as text, so that it survives every JSON reader unrounded."""
 
 

@@ -13,10 +13,18 @@ ColumnRole = Literal["target", "feature", "id", "ignore"]
 Severity = Literal["error", "warn"]
 TaskKind = Literal["classification", "regression"]
 
+# The bounds of what users write; the API's schemas are made with the same ones.
 MAX_COLUMNS = 256
+MAX_ALLOWED = 256
+MAX_ALLOWED_CHARS = 256
+MAX_EXPRESSION_CHARS = 1024
 MAX_CHECKS = 64
-MAX_GATES = 32
-MAX_METRICS = 32
+MAX_STEPS = 16
+MAX_CLASS_CHARS = 128
+MAX_PARAMS = 64
+MAX_GATES = 16
+MAX_METRICS = 16
+MAX_SEED = 2**31 - 1
 
 
 class StoreLocation(Border):
@@ -39,12 +47,16 @@ class Task(Border):
 
 
 class SourceLocation(Border):
-    """Where the rows come from. `format` is told by the name's ending when it is left out."""
+    """Where the rows come from. `format` is told by the name's ending when it is left out.
+
+    `own_keys`: an S3 source is read with the keys of its own Secret, and never with the store's.
+    """
 
     uri: Uri
     format: Literal["csv", "parquet"] | None = None
     endpoint: Uri | None = None
     region: Annotated[str, Field(max_length=64)] | None = None
+    own_keys: bool = False
 
 
 class Column(Border):
@@ -53,8 +65,10 @@ class Column(Border):
     name: Name
     role: ColumnRole = "feature"
     type: ColumnType | None = None
-    expression: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
-    allowed: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=256)] = ()
+    expression: Annotated[str, Field(min_length=1, max_length=MAX_EXPRESSION_CHARS)] | None = None
+    allowed: Annotated[
+        tuple[Annotated[str, Field(max_length=MAX_ALLOWED_CHARS)], ...], Field(max_length=MAX_ALLOWED)
+    ] = ()
     max_null_fraction: DecimalText | None = None
 
 
@@ -81,7 +95,7 @@ class Split(Border):
     test: Annotated[int, Field(ge=0, le=99)] = 15
     by: Literal["hash"] = "hash"
     key: Name | None = None
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
 
     @model_validator(mode="after")
     def _sum_is_100(self) -> Split:
@@ -112,9 +126,9 @@ class EstimatorStep(Border):
     """One step of a scikit-learn Pipeline: an import path from the allow-list, and its parameters."""
 
     class_path: Annotated[
-        str, Field(min_length=1, max_length=128, validation_alias="class", serialization_alias="class")
+        str, Field(min_length=1, max_length=MAX_CLASS_CHARS, validation_alias="class", serialization_alias="class")
     ]
-    params: Annotated[dict[str, JsonValue], Field(max_length=64, default_factory=dict)]
+    params: Annotated[dict[str, JsonValue], Field(max_length=MAX_PARAMS, default_factory=dict)]
 
 
 class Gate(Border):
@@ -132,10 +146,10 @@ class TrainTask(Task):
     step: Literal["train"] = "train"
     dataset: DatasetReference
     task: TaskKind
-    pipeline: Annotated[tuple[EstimatorStep, ...], Field(min_length=1, max_length=16)]
+    pipeline: Annotated[tuple[EstimatorStep, ...], Field(min_length=1, max_length=MAX_STEPS)]
     metrics: Annotated[tuple[Name, ...], Field(max_length=MAX_METRICS)] = ()
     gates: Annotated[tuple[Gate, ...], Field(max_length=MAX_GATES)] = ()
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
 
 
 class ModelReference(Border):

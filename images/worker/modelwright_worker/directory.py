@@ -60,8 +60,13 @@ class DirectoryStore:
             if final.exists() and final.stat().st_size == source.stat().st_size:
                 return
             temporary = self._temporary(key)
-            shutil.copyfile(source, temporary)
-            self._publish(temporary, final)
+            try:
+                shutil.copyfile(source, temporary)
+                _sync(temporary)
+                # What is there is cut off or altered: a blob's name says what it holds.
+                temporary.replace(final)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def _temporary(self, key: str) -> Path:
         final = self._root / key
@@ -69,8 +74,7 @@ class DirectoryStore:
         return final.parent / f".{uuid.uuid4().hex}.part"
 
     def _publish(self, temporary: Path, final: Path) -> bool:
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        _sync(temporary)
         try:
             os.link(temporary, final)
         except FileExistsError:
@@ -97,6 +101,11 @@ class DirectoryStore:
             raise Told(
                 "StoreUnreachable", f"the store {self.uri} fails: {error.strerror or error}", retry=True
             ) from error
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def copy_hashed(source: Path, target: Path) -> Blob:

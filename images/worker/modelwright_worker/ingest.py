@@ -26,7 +26,7 @@ def ingest(task: IngestTask, context: Context) -> Outcome:
     stages, scratch = context.stages, context.places.scratch
     kind = format_of(task.source)
     with stages.stage("fetch"):
-        files = bring(task.source, task.store, context.places, context.environment)
+        files = bring(task.source, task.store, task.namespace, context.places, context.environment)
     breaches = checks.Breaches()
     with engine.connect(scratch) as connection:
         with stages.stage("read"):

@@ -39,9 +39,9 @@ def lay_out(
     _require_known(declared, available, key)
     trees = {column.name: _parsed(column, available) for column in declared if column.expression is not None}
     target = _target_column(declared)
-    plain_features = _feature_names(declared, available, target, trees)
+    names = _feature_names(declared, available, target, trees)
     reads = {name: columns_of(tree) for name, tree in trees.items()}
-    wanted = {name for name in plain_features if name not in trees}
+    wanted = {name for name in names if name not in trees}
     wanted |= {column.name for column in declared if column.role in ("id", "target") and column.name not in trees}
     wanted |= {name for names in reads.values() for name in names} | ({key} if key else set())
     types = told_types(frozenset(wanted))
@@ -51,12 +51,12 @@ def lay_out(
                 f'column "{column.name}" holds neither text, numbers, booleans nor timestamps: give it role: ignore'
             )
             raise Told("ColumnTypeMismatch", message, retry=True)
-    features = tuple(name for name in plain_features if name in trees or name in types)
+    features = tuple(name for name in names if name in trees or name in types)
     if not features:
         raise Told("ColumnNotFound", "no column is left as a feature: declare one with role: feature", retry=True)
     steps = tuple(
         _step(column, trees[column.name], types)
-        for column in declared
+        for column in sorted(declared, key=lambda column: column.name)
         if column.name in trees and column.role == "feature"
     )
     inputs = {name for name in features if name not in trees}.union(*(reads[step.name] for step in steps))
@@ -121,9 +121,10 @@ def _target_column(declared: Sequence[Column]) -> Column | None:
 def _feature_names(
     declared: Sequence[Column], available: Sequence[str], target: Column | None, trees: Mapping[str, Json]
 ) -> tuple[str, ...]:
-    explicit = tuple(column.name for column in declared if column.role == "feature")
+    """In the order of the source, computed ones after it by name: that of `declared` decides nothing."""
+    explicit = {column.name for column in declared if column.role == "feature"}
     if explicit:
-        return explicit
+        return (*(name for name in available if name in explicit - trees.keys()), *sorted(explicit & trees.keys()))
     read = columns_of(trees[target.name]) if target is not None and target.name in trees else frozenset()
     others = {column.name for column in declared}
     return tuple(name for name in available if name not in others and name not in read)

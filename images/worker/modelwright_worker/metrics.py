@@ -129,16 +129,13 @@ CLASSIFICATION: dict[str, Metric] = {
     "brier": _brier,
 }
 REGRESSION: dict[str, Metric] = {
+    "mse": lambda judged: float(measures.mean_squared_error(judged.truth, judged.predicted)),
     "rmse": lambda judged: float(measures.root_mean_squared_error(judged.truth, judged.predicted)),
     "mae": lambda judged: float(measures.mean_absolute_error(judged.truth, judged.predicted)),
-    "medae": lambda judged: float(measures.median_absolute_error(judged.truth, judged.predicted)),
+    "median_absolute_error": lambda judged: float(measures.median_absolute_error(judged.truth, judged.predicted)),
     "r2": _r2,
     "mape": lambda judged: float(measures.mean_absolute_percentage_error(judged.truth, judged.predicted)),
     "max_error": lambda judged: float(measures.max_error(judged.truth, judged.predicted)),
-}
-DEFAULTS: dict[str, tuple[str, ...]] = {
-    "classification": ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "roc_auc", "log_loss"),
-    "regression": ("rmse", "mae", "r2", "mape"),
 }
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import urllib3
 
@@ -142,7 +142,7 @@ class Registry:
     ) -> Response:
         address = urljoin(self._root, path)
         answer = self._send(method, address, scope, headers, body)
-        if answer.status == 401:
+        if answer.status == 401 and self._is_its_own(address):
             challenge = answer.headers.get("WWW-Authenticate", "")
             answer.drain_conn()
             authorization = self._authorize(challenge, scope)
@@ -153,7 +153,7 @@ class Registry:
 
     def _send(self, method: str, address: str, scope: str, headers: Mapping[str, str] | None, body: Body) -> Response:
         sent = {"User-Agent": "modelwright", **(headers or {})}
-        if scope in self._authorization and address.startswith(self._root):
+        if scope in self._authorization and self._is_its_own(address):
             sent["Authorization"] = self._authorization[scope]
         content = body() if callable(body) else body
         try:
@@ -163,6 +163,13 @@ class Registry:
         finally:
             if callable(body) and content is not None and not isinstance(content, bytes):
                 content.close()
+
+    def _is_its_own(self, address: str) -> bool:
+        """Whether the address is of this registry, and so may be shown its logins; a Location can lead elsewhere."""
+        try:
+            return _origin(address) == _origin(self._root)
+        except ValueError:
+            return False
 
     def _authorize(self, challenge: str, scope: str) -> str | None:
         """The Authorization header that a challenge asks for; None when we have nothing to show."""
@@ -176,14 +183,19 @@ class Registry:
         if kind.lower() != "bearer":
             return None
         asked = dict(_CHALLENGE.findall(rest))
-        if not asked.get("realm", "").startswith(("http://", "https://")):
+        realm = asked.get("realm", "")
+        if not realm.startswith(("https://", "http://")):
             return None
+        if realm.startswith("http://") and self._root.startswith("https://"):
+            message = f"the registry {self.host} wants the login sent to {realm} without TLS, which is refused"
+            raise Told("ImagePushForbidden", message, retry=True)
         query = [("service", asked.get("service", "")), *(("scope", item) for item in scope.split(" "))]
         try:
             answer = self._pool.request(
                 "GET",
-                f"{asked['realm']}?{urlencode(query)}",
+                f"{realm}?{urlencode(query)}",
                 headers={"Authorization": basic} if basic else {},
+                redirect=False,
                 preload_content=False,
             )
             content = _bounded(answer)
@@ -214,6 +226,12 @@ class Registry:
             raise Told("ImagePushForbidden", message, retry=True)
         message = f"{doing}: the registry {self.host} answers {answer.status}: {said}"
         raise Told("RegistryUnreachable", message, retry=True)
+
+
+def _origin(address: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port. Raises ValueError."""
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _pull(repository: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fnmatch
+import posixpath
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from modelwright_worker.failures import Told
 from modelwright_worker.places import Places
 
 MAX_FILES = 10_000
+SOURCE_PREFIX = "SOURCE_"
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 Format = Literal["csv", "parquet"]
 
 
@@ -43,9 +46,12 @@ def format_of(source: SourceLocation) -> Format:
 
 
 def bring(
-    source: SourceLocation, store: StoreLocation, places: Places, environment: Mapping[str, str]
+    source: SourceLocation, store: StoreLocation, namespace: str, places: Places, environment: Mapping[str, str]
 ) -> tuple[LocalFile, ...]:
-    """Copy all files of a source, in the order of their names. Raises Told."""
+    """Copy all files of a source, in the order of their names; none of another namespace's part of the store.
+
+    Raises Told.
+    """
     target = places.scratch / "source"
     target.mkdir(parents=True, exist_ok=True)
     scheme, _, rest = source.uri.partition("://")
@@ -53,8 +59,7 @@ def bring(
     with _room(places):
         match scheme:
             case "s3":
-                endpoint = source.endpoint or (store.endpoint if store.uri.startswith("s3://") else None)
-                return tuple(_from_s3(source, name, path, endpoint, source.region or store.region, environment, target))
+                return tuple(_from_s3(source, store, namespace, environment, target))
             case "pvc":
                 return tuple(_from_directory(source.uri, places.claim(name), path, target))
             case "configmap":
@@ -76,7 +81,7 @@ def _from_directory(uri: str, root: Path, path: str, target: Path) -> Iterator[L
         inside = root.resolve()
         if not root.is_dir():
             raise _not_found(uri, "the volume is not mounted: does it exist?")
-        found = sorted(root.glob(path)) if _is_pattern(path) else [root / path]
+        found = _found(root, path) if _is_pattern(path) else [root / path]
         files = [file for file in found if file.is_file() and file.resolve().is_relative_to(inside)]
         if not files:
             near = ", ".join(sorted(file.name for file in root.iterdir() if not file.name.startswith("."))[:5])
@@ -89,22 +94,27 @@ def _from_directory(uri: str, root: Path, path: str, target: Path) -> Iterator[L
         raise Told("SourceForbidden", f"{uri} can't be read: {error.strerror}", retry=True) from error
 
 
+def _found(root: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(root.glob(pattern))
+    except (NotImplementedError, ValueError):
+        # Absolute, or with a ** that is not a whole part: nothing can fit.
+        return []
+
+
 def _from_s3(
-    source: SourceLocation,
-    bucket: str,
-    path: str,
-    endpoint: str | None,
-    region: str | None,
-    environment: Mapping[str, str],
-    target: Path,
+    source: SourceLocation, store: StoreLocation, namespace: str, environment: Mapping[str, str], target: Path
 ) -> Iterator[LocalFile]:
     from modelwright_worker.s3 import Wording, download_object, s3_client, told
 
-    prefix = "SOURCE_" if "SOURCE_AWS_ACCESS_KEY_ID" in environment else ""
-    secret = "spec.source.secretRef's Secret" if prefix else "the store's Secret"
+    _require_own(source.uri, store.uri, namespace)
+    bucket, _, path = source.uri.removeprefix("s3://").partition("/")
+    endpoint = source.endpoint or (store.endpoint if store.uri.startswith("s3://") else None)
+    prefix = _keys_prefix(source, environment)
+    secret = "spec.source.secretRef's Secret" if source.own_keys else "the store's Secret"
     wording = Wording(f"the source {source.uri}", "SourceForbidden", "SourceNotFound", secret)
     with told(wording, bucket, endpoint):
-        client = s3_client(endpoint, region, environment, prefix=prefix)
+        client = s3_client(endpoint, source.region or store.region, environment, prefix=prefix)
         keys = [path]
         if _is_pattern(path):
             literal = path[: min(path.find(c) for c in "*?" if c in path)]
@@ -116,12 +126,35 @@ def _from_s3(
             if not keys:
                 raise _not_found(source.uri, f"{len(listed)} objects begin with {literal or bucket}, none matches")
             _bounded(source.uri, len(keys))
+            for key in keys:
+                _require_own(f"s3://{bucket}/{key}", store.uri, namespace)
         for index, key in enumerate(keys):
             local = target / f"{index:05d}{''.join(Path(key).suffixes)}"
             content = download_object(client, bucket, key, local)
             if content is None:
                 raise _not_found(source.uri, f"bucket {bucket} has no object {key}")
             yield LocalFile(local, key, content)
+
+
+def _keys_prefix(source: SourceLocation, environment: Mapping[str, str]) -> str:
+    """What the variables with the source's keys begin with; own keys that lack are not made up for by the store's."""
+    if not source.own_keys:
+        return ""
+    lacking = [key for key in KEYS if not environment.get(f"{SOURCE_PREFIX}{key}")]
+    if lacking:
+        message = f"the source {source.uri}: spec.source.secretRef's Secret must hold {' and '.join(lacking)}"
+        raise Told("SourceForbidden", message, retry=True)
+    return SOURCE_PREFIX
+
+
+def _require_own(uri: str, store: str, namespace: str) -> None:
+    """The store's keys may read what other namespaces keep in it; their user may not."""
+    place = store.rstrip("/")
+    # A server that keeps objects as files takes `a//b` and `a/x/../b` for a/b.
+    inside, whole = posixpath.normpath(uri).split("/"), posixpath.normpath(place).split("/")
+    if inside[: len(whole)] == whole and inside[len(whole) : len(whole) + 1] != [namespace]:
+        message = f"{uri} lies in the artifact store, where only {place}/{namespace}/ is yours: read another place"
+        raise Told("SourceForbidden", message, retry=False)
 
 
 def _bounded(uri: str, files: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from modelwright_contract.canonical import Json
+from modelwright_contract.metrics import DEFAULT_METRICS
 from modelwright_contract.model_archive import ArchiveError, load_model
 from modelwright_contract.results import Metrics, TrainSummary
 from modelwright_contract.tasks import TrainTask
@@ -17,7 +18,7 @@ from modelwright_worker.fitting import fit, judged
 from modelwright_worker.gates import judge
 from modelwright_worker.golden import golden_document
 from modelwright_worker.labels import Classes
-from modelwright_worker.metrics import DEFAULTS, evaluate, figure, require_known
+from modelwright_worker.metrics import evaluate, figure, require_known
 from modelwright_worker.model import model_manifest
 from modelwright_worker.store import put_blob, put_manifest
 
@@ -79,7 +80,7 @@ def _metrics(task: TrainTask) -> tuple[tuple[str, ...], frozenset[str]]:
     """What is measured, and what of it must have a value. Raises Told for a metric of another task."""
     gated = [gate.metric for gate in task.gates]
     require_known(task.task, [*task.metrics, *gated])
-    wanted = dict.fromkeys([*(task.metrics or DEFAULTS[task.task]), *gated])
+    wanted = dict.fromkeys([*(task.metrics or DEFAULT_METRICS[task.task]), *gated])
     return tuple(wanted), frozenset([*task.metrics, *gated])
 
 

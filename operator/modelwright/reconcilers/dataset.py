@@ -57,6 +57,7 @@ def task(resource: Dataset, key: str, config: Config) -> IngestTask:
         "format": resource.spec.source.format,
         "endpoint": config.store.endpoint or None,
         "region": config.store.region,
+        "ownKeys": resource.spec.source.secret_ref is not None,
     }
     return IngestTask.model_validate(
         {

@@ -28,11 +28,19 @@ from modelwright.api.v1alpha1.shared import (
     Status,
     Time,
 )
+from modelwright_contract.tasks import (
+    MAX_ALLOWED,
+    MAX_ALLOWED_CHARS,
+    MAX_CHECKS,
+    MAX_COLUMNS,
+    MAX_EXPRESSION_CHARS,
+    MAX_SEED,
+)
 
 Format = Literal["csv", "parquet"]
 
 _SOURCE_URI = (
-    r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+|pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/.+"
+    r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+|pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[^/].*"
     r"|configmap://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-._a-zA-Z0-9]+)$"
 )
 ColumnName = Annotated[
@@ -117,15 +125,15 @@ class Column(Schema):
     type: Literal["string", "integer", "number", "boolean", "timestamp"] | None = Field(
         default=None, description="What its values are; values that are not fail the version. Default: the source's."
     )
-    expression: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
+    expression: Annotated[str, Field(min_length=1, max_length=MAX_EXPRESSION_CHARS)] | None = Field(
         default=None,
         description="How to make the column from others of the same row, in SQL's scalar syntax: "
         "`arr_delay > 15`, `hour(sched_dep)`, `coalesce(distance, 0)`. Served requests go through it too. "
         "Default: the column is read as it is.",
     )
-    allowed: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=256), ListOf("set")] = Field(
-        default=(), description="The only values that may occur, as text: `[AA, UA, DL]`. Default: any."
-    )
+    allowed: Annotated[
+        tuple[Annotated[str, Field(max_length=MAX_ALLOWED_CHARS)], ...], Field(max_length=MAX_ALLOWED), ListOf("set")
+    ] = Field(default=(), description="The only values that may occur, as text: `[AA, UA, DL]`. Default: any.")
     max_null_fraction: Fraction | None = Field(
         default=None,
         description='The largest fraction of rows that may lack a value: `"0.01"` is one percent, `"0"` none. '
@@ -185,7 +193,7 @@ class Split(Schema):
         description="Column whose value decides; rows of the same value stay together: `passenger_id`. Default: the "
         "whole row.",
     )
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Another number divides the rows anew.")
+    seed: int = Field(default=0, ge=0, le=MAX_SEED, description="Another number divides the rows anew.")
 
 
 class DatasetSpec(Schema):
@@ -198,7 +206,7 @@ class DatasetSpec(Schema):
     )
     columns: Annotated[
         tuple[Column, ...],
-        Field(max_length=256),
+        Field(max_length=MAX_COLUMNS),
         ListOf("map", "name"),
         Rule(
             "self.filter(column, has(column.role) && column.role == 'target').size() <= 1",
@@ -210,7 +218,7 @@ class DatasetSpec(Schema):
         "`[{name: late, role: target, expression: arr_delay > 15}]`. The rest is inferred. Their order means nothing. "
         "A TrainingRun needs one `role: target`.",
     )
-    checks: Annotated[tuple[Check, ...], Field(max_length=64), ListOf("map", "name")] = Field(
+    checks: Annotated[tuple[Check, ...], Field(max_length=MAX_CHECKS), ListOf("map", "name")] = Field(
         default=(),
         description="What must hold for the data as a whole: `[{name: enough-rows, rowCount: {min: 1000}}]`.",
     )

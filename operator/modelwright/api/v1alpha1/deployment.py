@@ -105,7 +105,7 @@ class ServedRecord(Observed):
     image: str = Field(default="", max_length=512, description="Its image by digest.")
     since: Time | None = Field(default=None, description="When it began to answer.")
     until: Time | None = Field(default=None, description="When another took over; absent for the current one.")
-    reason: str = Field(default="", max_length=64, description="Why it came: `NewVersion`, `SpecChanged`.")
+    reason: str = Field(default="", max_length=64, description="Why it came: `NewVersion`.")
 
 
 class DeploymentStatus(Status):

@@ -13,7 +13,6 @@ from modelwright.api.v1alpha1.shared import (
     Count,
     Digest,
     ImagePullSecrets,
-    JsonObject,
     Names,
     ObjectName,
     PrinterColumn,
@@ -55,11 +54,6 @@ class ModelVersionSpec(Schema):
     service_account_name: ServiceAccountName = None
     image_pull_secrets: ImagePullSecrets = ()
     resources: Resources = Field(default=Resources(), description="What the packaging Job may use.")
-
-    def semantic(self) -> JsonObject:
-        """The fields that decide the image's content and place, without defaults: for the key."""
-        semantic: JsonObject = {"source": {"digest": self.source.digest}} if self.source.digest is not None else {}
-        return semantic | {"package": {"image": self.package.image}} if self.package.image is not None else semantic
 
 
 class Tensor(Observed):

@@ -110,6 +110,18 @@ class Observed(Schema):
     model_config = ConfigDict(extra="ignore")
 
 
+def any_json(depth: int) -> JsonSchemaValue:
+    """The schema of any JSON with at most `depth` levels of lists and objects, none of them of great size.
+
+    A structural schema has no recursion, so every level is written out. Nullable, or the API server drops nulls.
+    """
+    scalar: JsonSchemaValue = {PRESERVE_UNKNOWN: True, "nullable": True, "maxLength": 1024}
+    if depth == 0:
+        return {**scalar, "maxItems": 0, "maxProperties": 0}
+    below = any_json(depth - 1)
+    return {**scalar, "maxItems": 1024, "items": below, "maxProperties": 256, "additionalProperties": below}
+
+
 def with_rules(json: JsonSchemaValue, rules: tuple[Rule, ...]) -> JsonSchemaValue:
     """The schema with the rules added to those that it has."""
     return json | {VALIDATIONS: [*json.get(VALIDATIONS, []), *(rule.as_json() for rule in rules)]}

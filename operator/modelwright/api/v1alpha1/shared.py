@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from modelwright.api.v1alpha1.schema import INT_OR_STRING, ListOf, Matches, Observed, Rule, Schema, literal
+from modelwright_contract.border import DECIMAL, MAX_DECIMAL_CHARS
 
 JsonObject = dict[str, object]
 """A Kubernetes object, or a part of one, as plain JSON."""
@@ -43,15 +44,16 @@ Fraction = Annotated[
     Field(max_length=16),
     Matches(r"^(0(\.[0-9]+)?|1(\.0+)?)$", 'must be a fraction from 0 to 1 as a string, for example "0.01"'),
 ]
-DECIMAL = r"^[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?$"
 Decimal = Annotated[
-    str, Field(max_length=32), Matches(DECIMAL, 'must be a decimal number as a string, for example "0.65"')
+    str,
+    Field(max_length=MAX_DECIMAL_CHARS),
+    Matches(DECIMAL, 'must be a decimal number as a string, for example "0.65"'),
 ]
 Duration = Annotated[
     str,
     Field(max_length=16),
     Matches(
-        r"^([0-9]+h([0-9]+m)?([0-9]+s)?|[0-9]+m([0-9]+s)?|[0-9]+s)$",
+        r"^([1-9][0-9]{0,4}h([0-9]{1,5}m)?([0-9]{1,5}s)?|[1-9][0-9]{0,4}m([0-9]{1,5}s)?|[1-9][0-9]{0,4}s)$",
         "must be hours, minutes and seconds in this order, for example 90s, 5m or 1h30m",
     ),
 ]

@@ -1,15 +1,14 @@
 """TrainingRun: which data, which estimator, which metrics and gates, and what comes out."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from modelwright.api.v1alpha1.schema import PRESERVE_UNKNOWN, ListOf, Matches, Observed, Rule, Schema, literal
+from modelwright.api.v1alpha1.schema import ListOf, Matches, Observed, Rule, Schema, any_json, literal
 from modelwright.api.v1alpha1.semantics import pruned
 from modelwright.api.v1alpha1.shared import (
     AGE_COLUMN,
-    DECIMAL,
     READY_COLUMN,
     REASON_COLUMN,
     Attempt,
@@ -32,19 +31,13 @@ from modelwright.api.v1alpha1.shared import (
     Status,
     Time,
 )
+from modelwright_contract.border import DECIMAL
+from modelwright_contract.metrics import CLASSIFICATION_METRICS, DEFAULT_METRICS, REGRESSION_METRICS, MetricName
+from modelwright_contract.tasks import MAX_CLASS_CHARS, MAX_GATES, MAX_METRICS, MAX_PARAMS, MAX_SEED, MAX_STEPS
 
+PARAMETER_DEPTH = 3
+"""Levels of lists and objects in a parameter; scikit-learn's take two, and `{"value": null}` stands for a null."""
 Task = Literal["classification", "regression"]
-ClassificationMetric = Literal[
-    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "log_loss", "brier"
-]
-RegressionMetric = Literal["r2", "mae", "mse", "rmse", "mape", "median_absolute_error"]
-Metric = Literal[
-    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "log_loss", "brier",
-    "r2", "mae", "mse", "rmse", "mape", "median_absolute_error",
-]  # fmt: skip
-
-CLASSIFICATION_METRICS: tuple[str, ...] = get_args(ClassificationMetric)
-REGRESSION_METRICS: tuple[str, ...] = get_args(RegressionMetric)
 
 
 def _fits(metric: str) -> str:
@@ -72,7 +65,7 @@ class Estimator(Schema):
 
     class_: Annotated[
         str,
-        Field(max_length=256),
+        Field(max_length=MAX_CLASS_CHARS),
         Matches(
             r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*\.[A-Z][A-Za-z0-9_]*$",
             "must be the import path of a class, for example sklearn.ensemble.HistGradientBoostingClassifier",
@@ -85,18 +78,18 @@ class Estimator(Schema):
     )
     params: Annotated[
         Mapping[str, object],
-        Field(max_length=64, json_schema_extra={PRESERVE_UNKNOWN: True, "additionalProperties": {}}),
+        Field(max_length=MAX_PARAMS, json_schema_extra={"additionalProperties": any_json(PARAMETER_DEPTH)}),
     ] = Field(
         default={},
         description='Arguments of its constructor: `{max_iter: 200}`. A null is written `{"value": null}`, because '
-        "Kubernetes drops nulls. Default: the class's own.",
+        "Kubernetes drops nulls. Lists and objects lie at most three deep. Default: the class's own.",
     )
 
 
 class Trainer(Schema):
     """What is fitted; exactly one of its fields."""
 
-    estimator: Annotated[tuple[Estimator, ...], Field(min_length=1, max_length=16), ListOf("atomic")] = Field(
+    estimator: Annotated[tuple[Estimator, ...], Field(min_length=1, max_length=MAX_STEPS), ListOf("atomic")] = Field(
         description="Classes of scikit-learn, fitted in this order as a Pipeline; the last one predicts.",
     )
 
@@ -116,7 +109,7 @@ class Gate(Schema):
     )
 
     name: EntryName = Field(description="Name of the gate, quoted when it fails: `floor`.")
-    metric: Metric = Field(description="The metric that is judged, on the test split.")
+    metric: MetricName = Field(description="The metric that is judged, on the test split.")
     min: Decimal | None = Field(default=None, description='The metric must be at least this: `"0.70"`.')
     max: Decimal | None = Field(default=None, description='The metric must be at most this: `"0.5"`.')
 
@@ -124,13 +117,15 @@ class Gate(Schema):
 class Evaluation(Schema):
     """How good is the model, and is it good enough."""
 
-    metrics: Annotated[tuple[Metric, ...], Field(max_length=16), ListOf("set")] = Field(
+    metrics: Annotated[tuple[MetricName, ...], Field(max_length=MAX_METRICS), ListOf("set")] = Field(
         default=(),
-        description="What to compute on the validation and test splits. For classification: accuracy, "
-        "balanced_accuracy, precision, recall, f1, roc_auc, average_precision, log_loss, brier. For regression: r2, "
-        "mae, mse, rmse, mape, median_absolute_error. Default: accuracy, or r2; the gates' metrics are always added.",
+        description="What to compute on the validation and test splits. "
+        f"For classification: {', '.join(CLASSIFICATION_METRICS)}; default: "
+        f"{', '.join(DEFAULT_METRICS['classification'])}. For regression: {', '.join(REGRESSION_METRICS)}; default: "
+        f"{', '.join(DEFAULT_METRICS['regression'])}. The gates' metrics are always added. A metric that is named must "
+        "have a value on the test split, or the run fails; one of the defaults that has none is left out.",
     )
-    gates: Annotated[tuple[Gate, ...], Field(max_length=16), ListOf("map", "name")] = Field(
+    gates: Annotated[tuple[Gate, ...], Field(max_length=MAX_GATES), ListOf("map", "name")] = Field(
         default=(),
         description="All must hold on the test split, or the run is Complete but neither Passed nor Ready, and no "
         "ModelVersion is made. Default: none.",
@@ -197,8 +192,9 @@ class TrainingRunSpec(Schema):
         default=2,
         ge=0,
         le=10,
-        description="How often a failure that may heal by itself (a lost node, an unreachable store) is tried again. "
-        "Default: 2.",
+        description="How often a try is made again whose Pod ended without telling why: out of memory, past the "
+        "deadline, or crashed; an eviction does not count. A failure that may mend by itself, such as an unreachable "
+        "store, is tried again without end, and one that cannot never. Default: 2.",
     )
     active_deadline: Duration | None = Field(
         default=None,
@@ -211,7 +207,7 @@ class TrainingRunSpec(Schema):
     seed: int = Field(
         default=0,
         ge=0,
-        le=2**31 - 1,
+        le=MAX_SEED,
         description="Seed of all randomness: the same seed gives the same model, byte for byte. Default: 0.",
     )
     output: Output = Field(
