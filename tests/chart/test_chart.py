@@ -75,7 +75,7 @@ def test_operator_writes_status_and_creates_versions_only() -> None:
             for resource in rule["resources"]:
                 verbs.setdefault(resource, set()).update(rule["verbs"])
     reading = {"get", "list", "watch"}
-    expected = dict.fromkeys(OURS, reading) | {f"{name}/status": {"get", "patch", "update"} for name in OURS}
+    expected = dict.fromkeys(OURS, reading) | {f"{name}/status": {"patch"} for name in OURS}
     assert verbs == expected | {"modelversions": reading | {"create"}}
 
 
