@@ -15,6 +15,7 @@ import aiohttp
 from .api_server import OURS, Access, JsonObject, path_of
 
 WATCHED = (*OURS, "Job", "Pod", "apps/Deployment")
+TOO_MANY_REQUESTS = 429
 Id = tuple[str, str, str]
 """Kind, namespace and name."""
 
@@ -133,9 +134,15 @@ class Witness:
                 version = await self._list(session, kind)
 
     async def _list(self, session: aiohttp.ClientSession, kind: str) -> str:
-        async with session.get(path_of(kind)) as answer:
-            answer.raise_for_status()
-            document = await answer.json()
+        while True:
+            async with session.get(path_of(kind)) as answer:
+                # The storage of a CRD that has just been made is not there at once.
+                if answer.status == TOO_MANY_REQUESTS:
+                    await asyncio.sleep(0.2)
+                    continue
+                answer.raise_for_status()
+                document = await answer.json()
+                break
         for item in document["items"]:
             self._note(kind, "ADDED", item)
         return str(document["metadata"]["resourceVersion"])
