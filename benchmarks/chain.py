@@ -18,11 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 for source in ("", "images/contract", "operator"):
     sys.path.insert(0, str(ROOT / source))
 
-from benchmarks.chains.course import Course, measure  # noqa: E402
-from benchmarks.chains.table import render  # noqa: E402
-from tests.cluster.api_server import ApiServer, access  # noqa: E402
-from tests.cluster.place import World  # noqa: E402
-from tests.cluster.witness import Witness  # noqa: E402
+from benchmarks.chains.course import Course, measure
+from benchmarks.chains.table import render
+from tests.cluster.api_server import ApiServer, access
+from tests.cluster.place import World
+from tests.cluster.witness import Witness
 
 
 def main() -> None:

@@ -25,13 +25,13 @@ from typing import cast
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "operator"), str(ROOT / "images" / "contract"), str(ROOT / "tests")]
 
-from modelwright import access  # noqa: E402
-from modelwright.kube import AlreadyExists, KubeClient  # noqa: E402
-from modelwright.objects import KubeObject  # noqa: E402
-from modelwright.plan import JsonObject  # noqa: E402
-from modelwright.resources import ResourceType, ours  # noqa: E402
-from pure import samples  # noqa: E402 - the lines above say where it is
-from simulated_kubelet import SimulatedKubelet  # noqa: E402
+from modelwright import access
+from modelwright.kube import AlreadyExists, KubeClient
+from modelwright.objects import KubeObject
+from modelwright.plan import JsonObject
+from modelwright.resources import ResourceType, ours
+from pure import samples
+from simulated_kubelet import SimulatedKubelet
 
 DATASETS = ours("Dataset", "datasets")
 NAMESPACES = ResourceType("", "v1", "namespaces", "Namespace")
