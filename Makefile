@@ -80,6 +80,10 @@ test-full: venv ## The long forms too.
 bench: venv ## From four manifests to the first prediction, on the cluster of `make cluster-up install`.
 	$(CLUSTER_ENV) && $(BIN)/python benchmarks/chain.py $(ARGS)
 
+.PHONY: bench-serving
+bench-serving: venv ## Our model server and its peers beside each other (ARGS=--quick: two minutes).
+	$(BIN)/python benchmarks/serving.py $(ARGS)
+
 ##@ Run
 
 .PHONY: images

@@ -59,3 +59,11 @@ def server(late: ModelDirectory) -> Iterator[Server]:
     }
     with Server(late.path, **settings) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def grpc_server(late: ModelDirectory) -> Iterator[Server]:
+    """A server of `late` that speaks gRPC too; tests must leave it as it was."""
+    settings = {"grpc_port": "0", "model_name": "late", "model_version": "v7", "max_body_bytes": str(4 << 20)}
+    with Server(late.path, **settings) as running:
+        yield running

@@ -15,6 +15,7 @@ from modelwright_contract.features import FeatureContract, Input, Step, fit_cate
 from modelwright_contract.manifests import Blob, ModelManifest, TensorSpec
 from modelwright_contract.parse import parse_expression
 from modelwright_worker.archive import write_archive
+from modelwright_worker.onnx_form import OnnxForm, attempt
 
 Row = dict[str, str | int | float | bool | None]
 DATATYPES = {"string": "BYTES", "integer": "INT64", "number": "FP64", "boolean": "BOOL", "timestamp": "BYTES"}
@@ -82,8 +83,10 @@ def write_model(
     estimator: object,
     targets: Sequence[bool] | Sequence[str] | Sequence[int] | Sequence[float],
     rows: list[Row],
+    *,
+    onnx: bool = False,
 ) -> ModelDirectory:
-    """Fit `estimator` and write manifest, archive and golden rows below `path`."""
+    """Fit `estimator` and write manifest, archive and golden rows below `path`, and its ONNX form if asked for."""
     contract = contract_of(rows)
     directory = ModelDirectory(path, estimator, contract, rows)
     estimator.fit(directory.matrix(rows), np.array(targets))  # type: ignore[attr-defined]
@@ -92,6 +95,10 @@ def write_model(
     golden = json.dumps({"rows": golden_rows, "outputs": _outputs(directory, rows[:32])}).encode()
     path.mkdir(parents=True, exist_ok=True)
     write_archive(estimator, path / "model.skops")
+    if onnx:
+        form = attempt(estimator, classes or (), directory.matrix(rows))
+        assert isinstance(form, OnnxForm), form
+        (path / "model.onnx").write_bytes(form.content)
     manifest = ModelManifest(
         task="regression" if classes is None else "classification",
         model=_blob((path / "model.skops").read_bytes()),
@@ -104,6 +111,7 @@ def write_model(
         trainer={},
         seed=0,
         tools={},
+        onnx=_blob((path / "model.onnx").read_bytes()) if onnx else None,
     )
     (path / "manifest.json").write_bytes(manifest.to_bytes())
     (path / "golden.json").write_bytes(golden)

@@ -116,14 +116,14 @@ def test_chunked_body_with_trailers(server: Server) -> None:
     fields = b"host: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
     chunks = b"1;a=b\r\n[\r\n1\r\n]\r\n0\r\nx-sum: 1\r\n\r\n"
     received = server.raw(b"POST /v2/models/late/predict HTTP/1.1\r\n" + fields + chunks)
-    assert statuses(received) == [400]
-    assert b"the body has no rows" in received
+    assert statuses(received) == [422]
+    assert b"the request has no rows" in received
 
 
 def test_expect_100_continue(server: Server) -> None:
     head = post(b"", b"expect: 100-continue", b"connection: close").replace(b"length: 0", b"length: 2")
     received = server.raw(head, b"[]", pause_s=0.05)
-    assert statuses(received) == [100, 400]
+    assert statuses(received) == [100, 422]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
-"""Start, readiness, load, overload, drain, and the check command."""
+"""The check command, settings, start, drain and end."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from modelwright_server.check import check as run_check
 from modelwright_server.settings import Settings
 
 from .model_directories import ModelDirectory, rewrite_golden
-from .processes import Server, server_environment
+from .processes import DEFAULTS, Server, eventually, read_all, server_environment
 
 
 def check(model_dir: Path, log: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -109,6 +110,9 @@ def test_a_server_that_cannot_serve_says_why_and_ends(tmp_path: Path) -> None:
     [
         pytest.param({"port": "http"}, "MODELWRIGHT_PORT is 'http', must be a whole number from 0 to 65535", id="port"),
         pytest.param({"grace_seconds": "1"}, "MODELWRIGHT_GRACE_SECONDS is 1, must be at least", id="grace"),
+        pytest.param({"grpc_port": "8080"}, "MODELWRIGHT_GRPC_PORT 8080 and", id="one port twice"),
+        pytest.param({"processes": "0"}, "MODELWRIGHT_PROCESSES is '0', must be a whole number from 1", id="processes"),
+        pytest.param({"batch_delay_seconds": "nan"}, "must be a number from 0 to 10", id="no number"),
     ],
 )
 def test_wrong_settings(tmp_path: Path, settings: dict[str, str], sentence: str) -> None:
@@ -117,81 +121,77 @@ def test_wrong_settings(tmp_path: Path, settings: dict[str, str], sentence: str)
     assert sentence in done.stderr
 
 
-def test_live_before_ready(late: ModelDirectory, tmp_path: Path) -> None:
-    # The manifest is a pipe that nobody has written yet: loading waits for it.
-    shutil.copytree(late.path, tmp_path / "model")
-    manifest = tmp_path / "model" / "manifest.json"
-    content = manifest.read_bytes()
-    manifest.unlink()
-    os.mkfifo(manifest)
-    with Server(tmp_path / "model", wait_ready=False) as server:
-        assert server.get("/v2/health/live").status_code == 200
-        assert server.get("/v2/health/ready").status_code == 503
-        waiting = server.post("/v2/models/model/infer", {})
-        assert (waiting.status_code, waiting.headers["retry-after"]) == (503, "1")
-        manifest.write_bytes(content)
-        server.wait_for("ready")
-        assert server.get("/v2/health/ready").json() == {"ready": True}
+def test_a_taken_port_is_told(late: ModelDirectory, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for name in ("port", "grpc_port", "management_port"):
+            settings = {**DEFAULTS, name: str(port), "termination_log": str(tmp_path / name)}
+            environment = server_environment(model_dir=str(late.path), **settings)
+            command = [sys.executable, "-m", "modelwright_server"]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+            assert done.returncode == 1, done.stderr
+            assert (tmp_path / name).read_text() == f"the server can't listen on port {port}: Address already in use"
 
 
-def test_health_is_answered_during_a_long_prediction_and_overload_is_refused(slow: ModelDirectory) -> None:
-    rows = slow.rows * 12
-    with Server(slow.path, queue_size="2") as server:
-        codes: list[int] = []
-
-        def ask() -> None:
-            codes.append(requests.post(f"{server.url}/v2/models/model/predict", json=rows, timeout=60).status_code)
-
-        threads = [threading.Thread(target=ask) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        longest = 0.0
-        while any(thread.is_alive() for thread in threads):
-            began = time.monotonic()
-            assert server.get("/v2/health/ready").status_code == 200
-            longest = max(longest, time.monotonic() - began)
-            time.sleep(0.01)
-        assert longest < 0.5
-        assert codes.count(200) >= 2
-        assert set(codes) <= {200, 429}
-        assert 429 in codes
-        refused = [line for line in server.get("/metrics").text.splitlines() if "rejected_total{" in line]
-        assert refused[0].endswith(f" {codes.count(429)}")
-
-
-def test_drain(late: ModelDirectory) -> None:
+def test_drain_of_all_processes(late: ModelDirectory) -> None:
     body = json.dumps(late.rows[:50]).encode()
     sent = b"POST /v2/models/model/predict HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
-    with Server(late.path, drain_seconds="0.6") as server:
-        address = ("127.0.0.1", server.port)
-        with socket.create_connection(address) as idle, socket.create_connection(address) as in_flight:
-            in_flight.sendall(sent[:-100])
-            assert server.get("/v2/health/ready").ok
-            server.terminate()
-            server.wait_for("draining")
-            ready = server.get("/v2/health/ready")
-            assert (ready.status_code, ready.headers["connection"]) == (503, "close")
-            # A Service that has not heard yet still sends requests, also on new connections.
+    with Server(late.path, processes="2", drain_seconds="0.6") as server, contextlib.ExitStack() as open_connections:
+
+        def connect() -> socket.socket:
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            return open_connections.enter_context(connection)
+
+        # Enough of each that both processes have some.
+        idle, in_flight = [connect() for _ in range(16)], [connect() for _ in range(16)]
+        for connection in in_flight:
+            connection.sendall(sent[:-100])
+        eventually(lambda: server.series("connections") >= 32)
+        assert server.managed("/v2/health/ready").ok
+        server.terminate()
+        server.wait_for("draining")
+        ready = server.managed("/v2/health/ready")
+        assert (ready.status_code, ready.json()["error"]) == (503, "the server is shutting down")
+        # A Service that has not heard yet still sends requests, also on new connections.
+        for _ in range(8):
             another = requests.post(f"{server.url}/v2/models/model/predict", json=late.rows[:1], timeout=10)
             assert (another.status_code, another.headers["connection"]) == (200, "close")
-            assert idle.recv(1) == b""
-            in_flight.sendall(sent[-100:])
-            answer = b""
-            while part := in_flight.recv(65536):
-                answer += part
+        for connection in idle:
+            assert connection.recv(1) == b""
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", server.port))
+        # Requests that are still being read are waited for, and answered.
+        for connection in in_flight:
+            connection.sendall(sent[-100:])
+        for connection in in_flight:
+            answer = read_all(connection)
             assert answer.startswith(b"HTTP/1.1 200 ")
             assert b"connection: close" in answer
         assert server.process.wait(10) == 0
-        with pytest.raises(OSError, match="refused"):
-            socket.create_connection(address)
 
 
-def test_end_within_the_grace_period(slow: ModelDirectory) -> None:
-    with Server(slow.path, drain_seconds="0", grace_seconds="0.3") as server, socket.socket() as endless:
+def test_end_within_the_grace_period(late: ModelDirectory) -> None:
+    with Server(late.path, drain_seconds="0", grace_seconds="0.3") as server, socket.socket() as endless:
         endless.connect(("127.0.0.1", server.port))
         endless.sendall(b"POST /v2/models/model/predict HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n")
-        time.sleep(0.1)
+        eventually(lambda: server.series("connections") == 1)
         began = time.monotonic()
         server.terminate()
         assert server.process.wait(10) == 0
         assert time.monotonic() - began < 2
+
+
+def test_a_process_that_hangs_does_not_hold_up_the_end(late: ModelDirectory) -> None:
+    with Server(late.path, drain_seconds="0", grace_seconds="0.3") as server:
+        os.kill(server.workers()[0], signal.SIGSTOP)
+        server.terminate()
+        assert server.process.wait(10) == 0
+
+
+def test_end_while_the_model_is_loaded(late: ModelDirectory, tmp_path: Path) -> None:
+    shutil.copytree(late.path, tmp_path / "model")
+    (tmp_path / "model" / "golden.json").unlink()
+    os.mkfifo(tmp_path / "model" / "golden.json")
+    with Server(tmp_path / "model", wait_ready=False) as server:
+        server.terminate()
+        assert server.process.wait(10) == 0

@@ -1,12 +1,17 @@
 """Every route, its methods, and what it says of the model."""
 
 import re
+from functools import partial
 
 import pytest
 
 from .processes import Server
 
 GET_ROUTES = [
+    "/",
+    "/openapi.json",
+    "/v1/models",
+    "/v1/models/late",
     "/v2",
     "/v2/health/live",
     "/v2/health/ready",
@@ -14,7 +19,6 @@ GET_ROUTES = [
     "/v2/models/late/ready",
     "/v2/models/late/versions/v7",
     "/v2/models/late/versions/v7/ready",
-    "/metrics",
 ]
 
 
@@ -24,12 +28,14 @@ def test_get_and_head(server: Server, path: str) -> None:
     assert answer.status_code == 200
     head = server.session.head(server.url + path, timeout=10)
     assert (head.status_code, head.content) == (200, b"")
-    assert path == "/metrics" or head.headers["content-length"] == answer.headers["content-length"]
+    assert head.headers["content-length"] == answer.headers["content-length"]
     refused = server.post(path, {})
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
 
 
-@pytest.mark.parametrize("path", ["/v2/models/late/infer", "/v2/models/late/versions/v7/predict"])
+@pytest.mark.parametrize(
+    "path", ["/v2/models/late/infer", "/v2/models/late/versions/v7/predict", "/v1/models/late:predict"]
+)
 def test_predictions_take_post_only(server: Server, path: str) -> None:
     refused = server.get(path)
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
@@ -37,7 +43,16 @@ def test_predictions_take_post_only(server: Server, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v2/", "/v2/models/other/infer", "/v2/models/late/versions/v8", "/v2/models/late/infer/", "/%00"]
+    "path",
+    [
+        "/v2/",
+        "/v2/models/other/infer",
+        "/v2/models/late/versions/v8",
+        "/v2/models/late/infer/",
+        "/v1/models/other",
+        "/metrics",
+        "/%00",
+    ],
 )
 def test_unknown_paths(server: Server, path: str) -> None:
     answer = server.get(path)
@@ -46,7 +61,8 @@ def test_unknown_paths(server: Server, path: str) -> None:
 
 
 def test_server_and_model_metadata(server: Server) -> None:
-    assert server.get("/v2").json()["name"] == "modelwright"
+    server_itself = server.get("/v2").json()
+    assert server_itself == {"name": "modelwright", "version": "0.1.0", "extensions": ["binary_tensor_data"]}
     metadata = server.get("/v2/models/late").json()
     assert (metadata["name"], metadata["versions"], metadata["platform"]) == ("late", ["v7"], "modelwright_sklearn")
     assert metadata["inputs"][0] == {"name": "carrier", "datatype": "BYTES", "shape": [-1]}
@@ -69,36 +85,25 @@ def test_content_types(server: Server) -> None:
         415,
         "Content-Encoding is gzip; send the body uncompressed",
     )
-    binary = server.post("/v2/models/late/infer", {}, headers={"inference-header-content-length": "10"})
-    assert (binary.status_code, binary.json()["error"].split(";")[0]) == (
-        400,
-        "tensors in binary form are not taken here",
+    infer = server.post("/v2/models/late/infer", [], headers={"content-type": "text/csv"})
+    assert (infer.status_code, infer.json()["error"]) == (
+        415,
+        "Content-Type is text/csv, must be application/json or application/octet-stream",
     )
 
 
-def series(text: str) -> dict[str, float]:
-    """Prometheus text as a mapping from series to value."""
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
-
-
-def test_metrics_count_requests_rows_and_time(server: Server) -> None:
-    labels = 'model="late",version="v7"'
-    before = series(server.get("/metrics").text)
-    server.post("/v2/models/late/predict", [])
+def test_requests_and_rows_are_counted(server: Server) -> None:
+    counted = {
+        "good": partial(server.series, "requests_total", route="predict", code="200"),
+        "unfit": partial(server.series, "requests_total", route="predict", code="422"),
+        "v1": partial(server.series, "requests_total", route="v1", code="200"),
+        "rows": partial(server.series, "rows_total"),
+        "seconds": partial(server.series, "prediction_seconds_count"),
+    }
+    before = {name: count() for name, count in counted.items()}
     row = {"carrier": None, "distance": None, "seats": None, "holiday": None, "sched_dep": None}
+    assert server.post("/v2/models/late/predict", []).status_code == 422
     assert server.post("/v2/models/late/predict", [row, row, row]).status_code == 200
-    answer = server.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    after = series(answer.text)
-
-    def grown(name: str) -> float:
-        return after[name] - before.get(name, 0.0)
-
-    assert grown(f'modelwright_server_requests_total{{{labels},route="predict",code="200"}}') == 1
-    assert grown(f'modelwright_server_requests_total{{{labels},route="predict",code="400"}}') == 1
-    assert grown(f"modelwright_server_rows_total{{{labels}}}") == 3
-    assert grown(f"modelwright_server_prediction_seconds_count{{{labels}}}") == 1
-    assert grown(f'modelwright_server_prediction_seconds_bucket{{{labels},le="+Inf"}}') == 1
-    assert after[f"modelwright_server_requests_in_flight{{{labels}}}"] == 1
-    assert after[f"modelwright_server_ready{{{labels}}}"] == 1
+    assert server.post("/v1/models/late:predict", {"instances": [row]}).status_code == 200
+    grown = {name: count() - before[name] for name, count in counted.items()}
+    assert grown == {"good": 1, "unfit": 1, "v1": 1, "rows": 4, "seconds": 3}

@@ -13,8 +13,8 @@ MODEL_MEDIA_TYPE = "application/vnd.modelwright.model.v1+json"
 MODEL_FORMAT = "sklearn-skops"
 SPLITS = ("train", "validation", "test")
 MAX_MANIFEST_BYTES = 4 << 20
-MODEL_FILES = ("manifest.json", "model.skops", "golden.json")
-"""The files of a model directory."""
+MANIFEST_FILE = "manifest.json"
+"""The name of a model's manifest in its directory; the other files' names are those of `ModelManifest.files`."""
 
 
 class ManifestError(ValueError):
@@ -106,7 +106,8 @@ class TensorSpec:
 class ModelManifest:
     """A model: its archive, golden rows, contract, signature, and what it was made from.
 
-    `classes` holds the labels in the order of the probabilities' columns; it is None for a regression.
+    `classes` holds the labels in the order of the probabilities' columns; it is None for a regression. `onnx` is the
+    model once more, in ONNX; most kinds of models have none.
     """
 
     task: str
@@ -120,11 +121,20 @@ class ModelManifest:
     trainer: Mapping[str, Json]
     seed: int
     tools: Mapping[str, str]
+    onnx: Blob | None = None
+
+    @property
+    def files(self) -> Mapping[str, Blob]:
+        """The files of a model directory, by name, without the manifest itself."""
+        files = {"model.skops": self.model, "golden.json": self.golden}
+        return files if self.onnx is None else {**files, "model.onnx": self.onnx}
 
     def to_bytes(self) -> bytes:
         """The canonical document."""
+        onnx: dict[str, Json] = {} if self.onnx is None else {"onnx": self.onnx.to_json()}
         return canonical_bytes(
             {
+                **onnx,
                 "mediaType": MODEL_MEDIA_TYPE,
                 "modelFormat": MODEL_FORMAT,
                 "task": self.task,
@@ -167,6 +177,7 @@ class ModelManifest:
             trainer=_object(document, "trainer"),
             seed=seed,
             tools={name: str(version) for name, version in tools.items()},
+            onnx=_blob(document, "onnx") if "onnx" in document else None,
         )
 
 

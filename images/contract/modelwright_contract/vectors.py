@@ -7,6 +7,7 @@ only.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,9 @@ ARTICLED: dict[ValueType, str] = {
 }
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+_BRIEFLY = reprlib.Repr()
+"""Lists and objects of clients may be deep and long: a message shows their beginning."""
+_BRIEFLY.maxlevel, _BRIEFLY.maxlist, _BRIEFLY.maxdict, _BRIEFLY.maxstring = 3, 8, 8, 40
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -141,11 +145,11 @@ def parse_timestamp(text: str) -> int:
 
 def quoted(value: object) -> str:
     """A value as a message shows it: JSON's spelling, at most 40 characters."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
         return '"' + (value if len(value) <= 40 else value[:37] + "...") + '"'
-    text = repr(value)
+    text = _BRIEFLY.repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
@@ -193,7 +197,8 @@ def _number(value: object) -> float:
 
 
 def _integer(value: object) -> int:
-    if type(value) is float and value.is_integer():
+    # As a float, -2**63 is what readers of JSON make of integers below it.
+    if type(value) is float and value.is_integer() and value > INT64_MIN:
         value = int(value)
     if type(value) is int and INT64_MIN <= value <= INT64_MAX:
         return value

@@ -1,95 +1,147 @@
-"""Which route answers: health and metrics at all times, the model's own routes once it is loaded."""
+"""Which route answers, in one worker process: health, the model's documents, and its predictions."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from time import perf_counter
-from typing import TypeVar
+from typing import Protocol
 
 import orjson
 
 from modelwright_server import __version__
-from modelwright_server.endpoint import Endpoint, Prepared
+from modelwright_server.access_log import AccessLog
+from modelwright_server.batcher import Batcher, BatchLimits, model_failure
+from modelwright_server.board import Field
+from modelwright_server.counters import Counters
+from modelwright_server.endpoint import Endpoint
 from modelwright_server.http_message import Request, Response, error
-from modelwright_server.logs import fields
-from modelwright_server.metrics import CONTENT_TYPE, Metrics
 from modelwright_server.problems import Problem
+from modelwright_server.work import Work
 from modelwright_server.worker_thread import WorkerThread
 
 LOGGER = logging.getLogger(__name__)
 
-INLINE_SECONDS = 0.005
-"""A prediction that takes longer runs on the worker thread, so that health is answered meanwhile."""
-
 INLINE_BODY_BYTES = 64 * 1024
-"""A longer body is decoded on the worker thread too."""
+"""A longer body is read on the worker thread."""
+
+RETRY_SOON = ((b"retry-after", b"1"),)
+EXTENSIONS = ("binary_tensor_data",)
 
 Reply = Callable[[Response], None]
-_T = TypeVar("_T")
+Decoder = Callable[[Request], Work[Response]]
+
+
+class Guard(Protocol):
+    """Who may ask."""
+
+    def admits(self, authorization: bytes | None) -> bool:
+        """Whether a request with this Authorization field may be answered."""
 
 
 class App:
-    """The application of one process. Everything here runs on the event loop's thread but `_decode_and_run`."""
+    """The application of one worker process. Everything here runs on the event loop's thread but decoders."""
 
-    def __init__(self, worker: WorkerThread, model: str, version: str) -> None:
-        self.metrics = Metrics(model, version)
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        endpoint: Endpoint,
+        counters: Counters,
+        access_log: AccessLog,
+        limits: BatchLimits,
+        guard: Guard | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.counters = counters
         self.draining = False
-        self._worker = worker
-        self._endpoint: Endpoint | None = None
+        self.in_flight = 0
+        self._access_log = access_log
+        self._limits = limits
+        self._guard = guard
+        self._worker = WorkerThread(loop, endpoint.settle_in_thread)
+        self.batcher = Batcher(loop, endpoint, self._worker, counters, limits)
         self._documents: dict[str, Callable[[], Response]] = {
-            "/v2": self._server_metadata,
+            "/v2": partial(Response, 200, orjson.dumps(_SERVER)),
             "/v2/health/live": lambda: Response(200, b'{"live":true}'),
             "/v2/health/ready": self._health_ready,
-            "/metrics": self._exposition,
         }
-        self._predictions: dict[str, Callable[[Request], Prepared]] = {}
-        self._routes = {"/v2": "server", "/v2/health/live": "live", "/v2/health/ready": "ready", "/metrics": "metrics"}
+        self._documents |= {path: partial(_same, document) for path, document in endpoint.documents().items()}
+        self._routes = {"/v2/health/live": "health", "/v2/health/ready": "health"}
+        self._routes |= dict.fromkeys(self._documents.keys() - self._routes.keys(), "metadata")
+        self._decoders: dict[str, tuple[Decoder, str]] = {
+            path: (decoder, endpoint.route_of(path)) for path, decoder in endpoint.decoders().items()
+        }
 
     @property
     def ready(self) -> bool:
-        """True from the end of the warm-up until the drain begins."""
-        return self._endpoint is not None and not self.draining
-
-    def serve(self, endpoint: Endpoint) -> None:
-        """Answer for `endpoint` from now on."""
-        endpoint.settle_in_thread()
-        self.metrics.name_model(endpoint.name, endpoint.version)
-        for path, document in endpoint.documents().items():
-            self._documents[path] = partial(Response, 200, document)
-            self._routes[path] = endpoint.route_of(path)
-        for path, decode in endpoint.predictions().items():
-            self._predictions[path] = decode
-            self._routes[path] = endpoint.route_of(path)
-        self._endpoint = endpoint
+        """False once the drain began."""
+        return not self.draining
 
     def refused(self, response: Response) -> None:
         """Count a request that could not be read."""
-        self.metrics.count("unread", response.status)
+        self.counters.request("unread", response.status)
+
+    def tick(self, connections: int, body_bytes: int) -> None:
+        """Write the figures that are of this moment."""
+        counters = self.counters
+        counters.set(Field.CONNECTIONS, connections)
+        counters.set(Field.BODY_BYTES, body_bytes)
+        counters.set(Field.IN_FLIGHT, self.in_flight)
+        counters.set(Field.QUEUED, self.batcher.waiting)
+        counters.set(Field.LOG_DROPPED, self._access_log.dropped)
+        counters.tick()
 
     def handle(self, request: Request, reply: Reply) -> None:
         """Answer `request` by calling `reply` once, now or when its prediction is done."""
-        metrics = self.metrics
-        metrics.in_flight += 1
-        route = self._routes.get(request.path, "other")
+        found = self._decoders.get(request.head.path)
+        if found is None or request.head.method != "POST":
+            self._answer_document(request, reply, is_prediction=found is not None)
+            return
+        decoder, route = found
+        self.predict(request, decoder, route, reply, inline=len(request.body) <= INLINE_BODY_BYTES)
 
-        def answer(response: Response) -> None:
-            metrics.in_flight -= 1
-            metrics.count(route, response.status)
-            if response.rows:
-                metrics.observe_prediction(perf_counter() - request.received_s, response.rows)
-            if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR and route in ("infer", "predict"):
-                request_id = request.request_id.decode("ascii")
-                LOGGER.error("prediction failed", extra=fields(request_id=request_id, answer=response.body))
-            reply(response)
+    def admits(self, authorization: bytes | None) -> bool:
+        """Whether a request with this Authorization field may be answered."""
+        return self._guard is None or self._guard.admits(authorization)
 
-        decode = self._predictions.get(request.path)
-        if decode is not None and request.method == "POST":
-            self._predict(request, decode, answer)
+    def predict(self, request: Request, decoder: Decoder, route: str, reply: Reply, *, inline: bool) -> None:
+        """Have `request` read and predicted, and call `reply` once; read here when `inline`, else on the thread."""
+        self.in_flight += 1
+        call = _Call(self, request, reply, route)
+        if not self.admits(request.head.headers.get(b"authorization")):
+            call.answer(_unauthorized())
+        elif inline:
+            self._predict(_read(decoder, request), call)
+        elif self._worker.pending + self.batcher.waiting > self._limits.waiting:
+            call.done(Problem("too many large requests are waiting; ask again in a second", status=429))
         else:
-            answer(self._document(request, is_prediction=decode is not None))
+            self._worker.put(partial(_read, decoder, request), partial(self._predict, call=call))
+
+    def answered(self, call: _Call, response: Response) -> None:
+        """Count and log one answered prediction."""
+        self.in_flight -= 1
+        seconds = perf_counter() - call.request.received_s
+        self.counters.request(call.route, response.status)
+        self.counters.prediction(response.status, seconds)
+        self._access_log.answered(call.request, response, call.route, seconds)
+        call.reply(response)
+
+    def _predict(self, work: Work[Response] | Problem, call: _Call) -> None:
+        if isinstance(work, Problem):
+            call.done(work)
+        else:
+            self.batcher.submit(work, call.done)
+
+    def _answer_document(self, request: Request, reply: Reply, *, is_prediction: bool) -> None:
+        route = self._routes.get(request.path, "other")
+        if route != "health" and not self.admits(request.headers.get(b"authorization")):
+            response = _unauthorized()
+        else:
+            response = self._document(request, is_prediction=is_prediction)
+        self.counters.request(route, response.status)
+        reply(response)
 
     def _document(self, request: Request, *, is_prediction: bool) -> Response:
         document = self._documents.get(request.path)
@@ -99,57 +151,57 @@ class App:
             allowed = "POST" if is_prediction else "GET, HEAD"
             sentence = f"{request.method} is not answered at {request.path}; use {allowed}"
             return error(405, sentence, ((b"allow", allowed.encode("ascii")),))
-        return self._not_found(request.path)
-
-    def _not_found(self, path: str) -> Response:
-        asks_for_model = path.startswith("/v2/models/")
-        if self._endpoint is None and asks_for_model:
-            return error(503, "the model is still being loaded; ask again in a second", ((b"retry-after", b"1"),))
-        if self._endpoint is not None and asks_for_model:
-            served = f'model "{self._endpoint.name}", version "{self._endpoint.version}"'
-            return error(404, f"nothing is served at {path[:256]}; this server has {served}")
-        return error(404, f"nothing is served at {path[:256]}; GET /v2 says what this server is")
-
-    def _predict(self, request: Request, decode: Callable[[Request], Prepared], answer: Reply) -> None:
-        endpoint = self._endpoint
-        assert endpoint is not None, "prediction routes exist only with an endpoint"
-        if len(request.body) > INLINE_BODY_BYTES:
-            self._submit(lambda: _guarded(lambda: decode(request).run()), answer)
-            return
-        prepared = _guarded(lambda: decode(request))
-        if isinstance(prepared, Response):
-            answer(prepared)
-            return
-        if endpoint.seconds_for(prepared.rows) <= INLINE_SECONDS:
-            answer(_guarded(prepared.run))
-        else:
-            self._submit(lambda: _guarded(prepared.run), answer)
-
-    def _submit(self, job: Callable[[], Response], answer: Reply) -> None:
-        if not self._worker.submit(job, answer):
-            self.metrics.rejected += 1
-            answer(error(429, "too many predictions are waiting; ask again in a second", ((b"retry-after", b"1"),)))
-
-    def _server_metadata(self) -> Response:
-        return Response(200, orjson.dumps({"name": "modelwright", "version": __version__, "extensions": []}))
+        served = f'model "{self.endpoint.name}", version "{self.endpoint.version}"'
+        return error(404, f"nothing is served at {request.path[:256]}; this server has {served}")
 
     def _health_ready(self) -> Response:
         if self.ready:
             return Response(200, b'{"ready":true}')
-        reason = "the server is shutting down" if self.draining else "the model is still being loaded"
-        return Response(503, orjson.dumps({"ready": False, "error": reason}))
-
-    def _exposition(self) -> Response:
-        return Response(200, self.metrics.exposition(ready=self.ready, queue=self._worker.pending), CONTENT_TYPE)
+        return Response(503, orjson.dumps({"ready": False, "error": "the server is shutting down"}))
 
 
-def _guarded(step: Callable[[], _T]) -> _T | Response:
+class _Call:
+    """One prediction request on its way."""
+
+    __slots__ = ("app", "reply", "request", "route")
+
+    def __init__(self, app: App, request: Request, reply: Reply, route: str) -> None:
+        self.app = app
+        self.request = request
+        self.reply = reply
+        self.route = route
+
+    def done(self, result: Response | Problem) -> None:
+        """Called once, with what the request is answered."""
+        if isinstance(result, Problem):
+            headers = RETRY_SOON if result.status in _RETRY else ()
+            result = error(result.status, result.sentence, headers)
+        self.answer(result)
+
+    def answer(self, response: Response) -> None:
+        """The same with a whole response."""
+        self.app.answered(self, response)
+
+
+_SERVER = {"name": "modelwright", "version": __version__, "extensions": list(EXTENSIONS)}
+_RETRY = frozenset({429, 503})
+
+
+def _read(decoder: Decoder, request: Request) -> Work[Response] | Problem:
+    """What a decoder makes of a request; raises nothing."""
     try:
-        return step()
+        return decoder(request)
     except Problem as problem:
-        return error(problem.status, problem.sentence)
+        return problem
     except Exception as failure:
-        # Whatever a model raises ends one request, never the process.
-        LOGGER.exception("the model failed")
-        text = str(failure).strip().partition("\n")[0][:512]
-        return error(500, f"the model failed on these rows: {type(failure).__name__}: {text}")
+        LOGGER.exception("a request could not be read")
+        return model_failure(failure)
+
+
+def _same(document: Response) -> Response:
+    return document
+
+
+def _unauthorized() -> Response:
+    sentence = "a bearer token is needed: send `Authorization: Bearer <token>`"
+    return error(401, sentence, ((b"www-authenticate", b"Bearer"),))

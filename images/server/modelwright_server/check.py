@@ -12,7 +12,7 @@ def check(settings: Settings) -> int:
         return 0
     from modelwright_server.loading import load_or_say_why
 
-    outcome = load_or_say_why(settings)
+    outcome = load_or_say_why(settings, all_forms=True)
     if isinstance(outcome, str):
         tell(settings.termination_log, outcome)
         return 1

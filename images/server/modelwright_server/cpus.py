@@ -1,7 +1,8 @@
-"""How many processors this container may use, said to the numeric libraries before they are loaded."""
+"""How many processors this container may use, and how many of them the numeric libraries of one process."""
 
 import math
 import os
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
@@ -18,10 +19,32 @@ def usable_cpus(cgroup: Path = _CGROUP) -> int:
     return available if quota is None else max(1, min(available, math.ceil(quota)))
 
 
-def limit_threads(environment: dict[str, str] | os._Environ[str], cpus: int) -> None:
-    """Set the thread counts of OpenMP and BLAS to `cpus` where nobody has set them; must precede NumPy's import."""
+def threads_of(environment: Mapping[str, str], cpus: int, processes: int) -> int:
+    """The threads of one process's OpenMP and BLAS: what somebody set, else its share of the processors."""
     for name in _THREAD_VARIABLES:
-        environment.setdefault(name, str(cpus))
+        if (text := environment.get(name, "")).isdecimal() and int(text):
+            return int(text)
+    return max(1, cpus // processes)
+
+
+def begin_with_one_thread(environment: MutableMapping[str, str]) -> None:
+    """Have OpenMP and BLAS start without threads; must precede NumPy's import.
+
+    A process that forks must not have used any: GNU's OpenMP waits for them in the child, where they never were.
+    """
+    for name in _THREAD_VARIABLES:
+        environment[name] = "1"
+
+
+def use_threads(environment: MutableMapping[str, str], threads: int) -> None:
+    """Let OpenMP and BLAS, which began with one thread, use so many from now on."""
+    if threads == 1:
+        return
+    from threadpoolctl import threadpool_limits
+
+    for name in _THREAD_VARIABLES:
+        environment[name] = str(threads)
+    threadpool_limits(threads)
 
 
 def _quota(cgroup: Path) -> float | None:

@@ -1,18 +1,13 @@
-"""The border between the HTTP side, which is up at once, and the model side, which NumPy and scikit-learn make late."""
+"""The border between the HTTP side and the model side."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from modelwright_server.answers import Answers
+from modelwright_server.feature_matrix import FeatureMatrix
 from modelwright_server.http_message import Request, Response
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A decoded prediction request: its number of rows, and what predicts and encodes them (raises Problem)."""
-
-    rows: int
-    run: Callable[[], Response]
+from modelwright_server.prediction import Predictor
+from modelwright_server.work import Work
 
 
 class Endpoint(Protocol):
@@ -20,15 +15,21 @@ class Endpoint(Protocol):
 
     name: str
     version: str
+    matrix: FeatureMatrix
+    answers: Answers
 
-    def documents(self) -> Mapping[str, bytes]:
-        """The JSON answered to GET, by path."""
+    @property
+    def predictor(self) -> Predictor:
+        """What computes the answers."""
 
-    def predictions(self) -> Mapping[str, Callable[[Request], Prepared]]:
-        """What decodes a POST, by path; may be called on any thread; raises Problem."""
+    def documents(self) -> Mapping[str, Response]:
+        """What is answered to GET, by path."""
+
+    def decoders(self) -> Mapping[str, Callable[[Request], Work[Response]]]:
+        """What reads a POST, by path; may be called on any thread; raises Problem."""
 
     def route_of(self, path: str) -> str:
-        """The short name of a path for the metrics: infer, predict, ready or metadata."""
+        """The name of a path for the counters: one of board.ROUTES."""
 
     def seconds_for(self, rows: int) -> float:
         """How long predicting so many rows will take, as measured at warm-up."""

@@ -9,22 +9,24 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from modelwright_server.predictor import Class, Prediction
+from modelwright_contract.canonical import Json
+from modelwright_server.prediction import Class, Prediction
 from modelwright_server.problems import ModelUnusable
 
 RELATIVE_TOLERANCE = 1e-9
 """Another processor may round the last bits of a sum or an exponential differently; a wrong model is further off."""
 
-ABSOLUTE_TOLERANCE = 1e-12
+_SHARE_AT_ZERO = 1e-3
+"""Of the tolerance: how far an answer near 0 may be off absolutely."""
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenRows:
-    """Raw rows by column name, as JSON (`body`), and their expected outputs by name."""
+    """Raw rows by column name, their expected outputs by name, and how far, relatively, numbers may be off."""
 
-    rows: int
-    body: bytes
+    rows: Sequence[Mapping[str, Json]]
     outputs: Mapping[str, Sequence[object]]
+    tolerance: float = RELATIVE_TOLERANCE
 
 
 def parse_golden(content: bytes) -> GoldenRows:
@@ -40,7 +42,9 @@ def parse_golden(content: bytes) -> GoldenRows:
     for name, values in outputs.items():
         if not isinstance(values, list) or len(values) != len(rows):
             raise ModelUnusable(f"golden.json: outputs.{name} must have one entry for each of the {len(rows)} rows")
-    return GoldenRows(len(rows), orjson.dumps(rows), outputs)
+    if not all(isinstance(row, dict) for row in rows):
+        raise ModelUnusable("golden.json: each row must be an object by column name")
+    return GoldenRows(rows, outputs)
 
 
 def disagreement(golden: GoldenRows, prediction: Prediction, classes: Sequence[Class]) -> str | None:
@@ -53,24 +57,24 @@ def disagreement(golden: GoldenRows, prediction: Prediction, classes: Sequence[C
                     if want != got:
                         return f"golden row {row}: the label is {got!r}, it was {want!r} after training"
             case "probability" if prediction.probabilities is not None:
-                if (sentence := _difference(name, expected, prediction.probabilities)) is not None:
+                if (sentence := _difference(name, expected, prediction.probabilities, golden.tolerance)) is not None:
                     return sentence
             case "prediction" if prediction.values is not None:
-                if (sentence := _difference(name, expected, prediction.values)) is not None:
+                if (sentence := _difference(name, expected, prediction.values, golden.tolerance)) is not None:
                     return sentence
             case _:
                 return f'golden.json expects the output "{name}", which this model does not give'
     return None
 
 
-def _difference(name: str, expected: Sequence[object], got: NDArray[np.float64]) -> str | None:
+def _difference(name: str, expected: Sequence[object], got: NDArray[np.float64], tolerance: float) -> str | None:
     try:
         want = np.array(expected, dtype=np.float64)
     except (TypeError, ValueError):
         return f"golden.json: outputs.{name} holds something that is no number"
     if want.shape != got.shape:
         return f"the golden rows' {name} has shape {list(got.shape)}, it had {list(want.shape)} after training"
-    close = np.isclose(got, want, rtol=RELATIVE_TOLERANCE, atol=ABSOLUTE_TOLERANCE, equal_nan=True)
+    close = np.isclose(got, want, rtol=tolerance, atol=tolerance * _SHARE_AT_ZERO, equal_nan=True)
     if close.all():
         return None
     at = tuple(np.argwhere(~close)[0])

@@ -2,7 +2,8 @@
 
 httptools (llhttp, strict) refuses what RFC 9112 calls malformed or ambiguous: two lengths, a length beside chunks, bare
 line feeds, folded header lines. Requests of one connection are answered one after another, so that pipelined answers
-keep their order and one client can't fill the queue of all.
+keep their order and one client can't fill the queue of all. A head whose bytes were parsed before is not parsed again
+(`known_heads`): clients send the same head with every request.
 """
 
 from __future__ import annotations
@@ -16,12 +17,20 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from modelwright_server.http_message import Request, Response, error, render
+from modelwright_server.http_head import fault_of, too_long, without_upgrade
+from modelwright_server.http_message import JSON, Head, Request, Response, error, render, render_ok
 from modelwright_server.http_target import path_of
-from modelwright_server.request_id import request_id_of
+from modelwright_server.known_heads import MAX_HEAD_BYTES
+from modelwright_server.request_id import accepted_id, accepted_trace, fresh_id
 
 if TYPE_CHECKING:
     from modelwright_server.http_server import HttpServer
+
+_MOST_FRAMING = 8
+"""Bytes that may come over the wire for each byte of a chunked body."""
+
+RETRY_SOON = ((b"retry-after", b"1"),)
+OK, TOO_MANY_REQUESTS = 200, 429
 
 
 class _Phase(enum.Enum):
@@ -37,6 +46,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: HttpServer) -> None:
         self._server = server
         self._limits = server.limits
+        self._known = server.known_heads
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._phase = _Phase.IDLE
@@ -48,6 +58,8 @@ class Connection(asyncio.Protocol):
         self._writing_paused = False
         self._read_deadline = math.inf
         self._write_deadline = math.inf
+        self._held_bytes = 0
+        self._upgrade_ignored: bytes | None = None
         self._begin_message()
 
     # -- the transport's calls ------------------------------------------------------------------------------------
@@ -63,22 +75,47 @@ class Connection(asyncio.Protocol):
         self._server.connections.discard(self)
         self._transport = None
         self._waiting.clear()
+        self._release_body()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; whole requests are queued, and the first is handed on at once."""
         if self._phase is _Phase.DEAF or self._last_request_read:
             return
+        at_boundary = self._phase is _Phase.IDLE and not (self._busy or self._waiting or self._writing_paused)
+        end = data.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES) + 4 if at_boundary else 0
+        if end > 4:
+            head = self._known.get(data[:end], len(data) - end)
+            if head is not None:
+                self._busy = True
+                self._read_deadline = math.inf
+                self._current = request = Request(head, data[end:], fresh_id(), perf_counter())
+                self._server.application.handle(request, self._reply)
+                return
+        unfinished = self._body if self._phase is _Phase.BODY else None
+        self._parse(data)
+        if unfinished is self._body and self._phase is _Phase.BODY:
+            self._count_framing(len(data))
+        if end > 4 and self._phase is _Phase.IDLE and len(self._waiting) == 1:
+            self._known.learn(data, end, self._waiting[0])
+        self._next()
+        self._update_reading()
+
+    def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # No other protocol is spoken here: the request is answered as it stands and the connection ends.
-            self._last_request_read = True
+        except httptools.HttpParserUpgrade as upgrade:
+            head, self._upgrade_ignored = self._upgrade_ignored, None
+            if head is None:
+                # CONNECT: there is no tunnel here, and what follows is no request.
+                self._last_request_read = True
+            else:
+                self._parser = httptools.HttpRequestParser(self)
+                self._parse(head)
+                self._parse(data[upgrade.args[0] :])
         except httptools.HttpParserError as problem:
             if not self._last_request_read:
                 self._refuse(400, f"malformed HTTP request: {problem}")
         self._count_head_chunk(len(data))
-        self._next()
-        self._update_reading()
 
     def eof_received(self) -> bool:
         """A client that closes its sending half still gets the answers it asked for."""
@@ -126,6 +163,7 @@ class Connection(asyncio.Protocol):
             if known is not None and key == b"host":
                 self._refuse(400, "malformed HTTP request: more than one Host header")
                 return
+            value = value.rstrip(b" \t")
             self._headers[key] = value if known is None else known + b", " + value
         if self._phase in (_Phase.HEAD, _Phase.BODY):
             self._count_head(len(name) + len(value) + 4)
@@ -134,35 +172,35 @@ class Connection(asyncio.Protocol):
         """The head is whole: refuse now what would be refused after the body."""
         if self._phase is not _Phase.HEAD:
             return
-        version = self._parser.get_http_version()
-        if version not in ("1.1", "1.0"):
-            self._refuse(505, f"HTTP {version} is not spoken here; use HTTP/1.1")
-        elif version == "1.1" and b"host" not in self._headers:
-            self._refuse(400, "malformed HTTP request: HTTP/1.1 needs a Host header")
-        elif self._headers.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
-            self._refuse(501, "the only Transfer-Encoding taken is chunked")
-        elif int(self._headers.get(b"content-length", b"0")) > self._limits.body_bytes:
-            self._refuse_body()
-        elif (expectation := self._headers.get(b"expect")) is not None and expectation.lower() != b"100-continue":
-            self._refuse(417, "the only expectation taken is 100-continue")
-        else:
-            self._phase = _Phase.BODY
-            self._read_deadline = self._server.now() + self._limits.body_timeout_s
-            if expectation is not None and version == "1.1" and self._transport and not self._owes_answers():
-                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        parser, headers = self._parser, self._headers
+        version = parser.get_http_version()
+        fault = fault_of(version, headers, self._limits)
+        if fault is not None:
+            self._refuse(*fault)
+            return
+        self._phase = _Phase.BODY
+        self._read_deadline = self._server.now() + self._limits.body_timeout_s
+        if b"expect" in headers and version == "1.1" and self._transport and not self._owes_answers():
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if parser.should_upgrade() and parser.get_method() != b"CONNECT":
+            keep_alive = parser.should_keep_alive()
+            self._upgrade_ignored = without_upgrade(parser.get_method(), version, headers, keep_alive=keep_alive)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         if self._phase is _Phase.BODY:
             self._body_bytes += len(body)
             if self._body_bytes > self._limits.body_bytes:
-                self._refuse_body()
+                self._refuse(*too_long(self._limits))
+            elif not self._server.hold(len(body)):
+                self._refuse(429, "the server holds as many bytes of requests as it may; ask again in a second")
             else:
-                self._body.append(body)
+                self._held_bytes += len(body)
+                self._body += body
 
     def on_message_complete(self) -> None:
         """A whole request: queue it."""
-        if self._phase is not _Phase.BODY:
+        if self._phase is not _Phase.BODY or self._upgrade_ignored is not None:
             return
         self._phase = _Phase.IDLE
         self._read_deadline = math.inf
@@ -172,18 +210,16 @@ class Connection(asyncio.Protocol):
         if path is None:
             self._refuse(400, "malformed HTTP request: the request target can't be read")
             return
-        self._waiting.append(
-            Request(
-                method=self._parser.get_method().decode("ascii"),
-                path=path,
-                headers=self._headers,
-                body=self._body[0] if len(self._body) == 1 else b"".join(self._body),
-                keep_alive=keep_alive,
-                http_1_0=self._parser.get_http_version() == "1.0",
-                request_id=request_id_of(self._headers.get(b"x-request-id")),
-                received_s=perf_counter(),
-            )
+        head = Head(
+            method=self._parser.get_method().decode("ascii"),
+            path=path,
+            headers=self._headers,
+            keep_alive=keep_alive,
+            http_1_0=self._parser.get_http_version() == "1.0",
+            request_id=accepted_id(self._headers.get(b"x-request-id")),
+            trace=accepted_trace(self._headers.get(b"traceparent")),
         )
+        self._waiting.append(Request(head, bytes(self._body), head.request_id or fresh_id(), perf_counter()))
         self._begin_message()
 
     # -- the server's calls ---------------------------------------------------------------------------------------
@@ -195,7 +231,8 @@ class Connection(asyncio.Protocol):
             return
         if now > self._write_deadline:
             transport.abort()
-        elif now > self._read_deadline:
+        elif now > self._read_deadline and (self._phase is _Phase.DEAF or not self._reading_paused):
+            # While nothing is read because too much is owed, it isn't the client who is late.
             self._read_deadline = math.inf
             match self._phase:
                 case _Phase.HEAD:
@@ -225,9 +262,11 @@ class Connection(asyncio.Protocol):
     def _begin_message(self) -> None:
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
-        self._body: list[bytes] = []
+        self._body = bytearray()
         self._body_bytes = 0
+        self._framing_bytes = 0
         self._head_bytes = 0
+        self._head_raw_bytes = 0
         self._head_began_in_this_chunk = True
 
     def _count_head(self, size_bytes: int) -> None:
@@ -241,19 +280,27 @@ class Connection(asyncio.Protocol):
             return
         if self._head_began_in_this_chunk:
             self._head_began_in_this_chunk = False
-        else:
-            self._count_head(size_bytes)
+            return
+        self._head_raw_bytes += size_bytes
+        if self._head_raw_bytes > 2 * self._limits.head_bytes:
+            self._refuse(431, f"the request's head is over the limit of {self._limits.head_bytes} bytes")
 
-    def _refuse_body(self) -> None:
-        limit = self._limits.body_bytes
-        self._refuse(413, f"the request's body is over the limit of {limit} bytes; send the rows in several requests")
+    def _count_framing(self, size_bytes: int) -> None:
+        # RFC 9112, section 7.1.1: chunk extensions are to be bounded. A chunk of one byte takes six.
+        self._framing_bytes += size_bytes
+        if self._framing_bytes > _MOST_FRAMING * self._body_bytes + self._limits.head_bytes:
+            self._refuse(400, "malformed HTTP request: the chunks' sizes and extensions are longer than their data")
 
     def _refuse(self, status: int, sentence: str) -> None:
         """Queue an error after what is still owed, read nothing more, and close after it."""
         self._phase = _Phase.DEAF
         self._last_request_read = True
         self._read_deadline = math.inf
-        self._waiting.append(error(status, sentence))
+        self._waiting.append(error(status, sentence, RETRY_SOON if status == TOO_MANY_REQUESTS else ()))
+
+    def _release_body(self) -> None:
+        self._server.release(self._held_bytes)
+        self._held_bytes = 0
 
     def _owes_answers(self) -> bool:
         return self._busy or bool(self._waiting)
@@ -274,20 +321,35 @@ class Connection(asyncio.Protocol):
         """Write the answer to the current request; called exactly once for each, on the event loop's thread."""
         request, self._current = self._current, None
         self._busy = False
-        transport = self._transport
+        transport, server = self._transport, self._server
         if transport is None or transport.is_closing():
             return
         more = bool(self._waiting)
+        if self._held_bytes and not more and not self._body:
+            self._release_body()
+        if (
+            request is not None
+            and request.head.plain
+            and response.status == OK
+            and response.content_type is JSON
+            and not response.headers
+            and self._phase is _Phase.IDLE
+            and not (more or self._last_request_read or self._reading_paused or server.draining)
+        ):
+            # What nearly every answer is, in the fewest steps.
+            transport.write(render_ok(server.ok_prefix, request.request_id, response.body))
+            self._read_deadline = server.now() + self._limits.idle_timeout_s
+            return
         reading = self._phase in (_Phase.HEAD, _Phase.BODY)
-        close = not more and (self._last_request_read or (self._server.draining and not reading))
-        transport.write(render(response, request, self._server.date, close=close))
+        close = not more and (self._last_request_read or (server.draining and not reading))
+        transport.write(render(response, request, server.date, close=close))
         if close:
             self._close_gently()
         elif more:
             # Not at once: other connections take their turn between two pipelined requests.
-            self._server.loop.call_soon(self._next)
+            server.loop.call_soon(self._next)
         elif not reading:
-            self._read_deadline = self._server.now() + self._limits.idle_timeout_s
+            self._read_deadline = server.now() + self._limits.idle_timeout_s
         self._update_reading()
 
     def _close_gently(self) -> None:
@@ -305,7 +367,8 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        pause = self._phase is not _Phase.DEAF and (self._writing_paused or len(self._waiting) >= self._limits.pipeline)
+        owes_much = self._phase is not _Phase.DEAF and len(self._waiting) >= self._limits.pipeline
+        pause = self._writing_paused or owes_much
         if pause and not self._reading_paused:
             self._reading_paused = True
             transport.pause_reading()

@@ -1,69 +1,135 @@
-"""From a model directory to a warmed-up endpoint."""
+"""From a model directory to a warmed-up endpoint.
+
+A model may be there twice: as scikit-learn's own archive, and in ONNX, which starts and answers faster. The ONNX form
+was proven equal where the model was packaged; here it must answer the golden rows, and if it does not, or can't be
+used at all, the archive is served and the log says why.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from modelwright_contract.features import ContractError, FeatureContract
-from modelwright_contract.manifests import Blob, ManifestError, ModelManifest, manifest_digest
-from modelwright_contract.model_archive import ArchiveError, load_model
-from modelwright_server.golden import parse_golden
-from modelwright_server.model_endpoint import ModelEndpoint
-from modelwright_server.predictor import Predictor
+from modelwright_contract.manifests import MANIFEST_FILE, Blob, ManifestError, ModelManifest
+from modelwright_server.golden import GoldenRows, parse_golden
+from modelwright_server.identity import version_of
+from modelwright_server.logs import fields
+from modelwright_server.model_endpoint import LoadedPredictor, ModelEndpoint
+from modelwright_server.prediction import Class, Task
 from modelwright_server.problems import ModelUnusable
 from modelwright_server.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
 
-DEFAULT_NAME = "model"
-VERSION_DIGITS = 12
+ONNX_TOLERANCE = 1e-6
+"""Of golden answers; what the form was proven to where the model was packaged."""
 
 
-def load(settings: Settings) -> ModelEndpoint:
-    """Load, check and warm up the model in `settings.model_dir`; raises ModelUnusable with one plain sentence."""
-    directory = settings.model_dir
-    manifest_bytes = _read(directory / "manifest.json")
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What a model directory says before a model is loaded from it."""
+
+    directory: Path
+    version: str
+    manifest: ModelManifest
+    contract: FeatureContract
+    golden: GoldenRows
+
+    @property
+    def task(self) -> Task:
+        return "classification" if self.manifest.task == "classification" else "regression"
+
+    @property
+    def classes(self) -> tuple[Class, ...]:
+        return self.manifest.classes or ()
+
+
+def load(settings: Settings, *, all_forms: bool = False) -> ModelEndpoint:
+    """Load, check and warm up the model in `settings.model_dir`; raises ModelUnusable with one plain sentence.
+
+    `all_forms`: what is served in another form must be fit to be served from its archive too.
+    """
+    model = _open(settings.model_dir)
+    served = _from_onnx(model, settings)
+    if served is not None and not all_forms:
+        return served
+    archive = _endpoint(model, _archive_predictor(model), model.golden, settings)
+    return served or archive
+
+
+def load_or_say_why(settings: Settings, *, all_forms: bool = False) -> ModelEndpoint | str:
+    """As `load`; the sentence instead of ModelUnusable, or of what else may happen."""
     try:
-        manifest = ModelManifest.parse(manifest_bytes)
-        contract = FeatureContract.from_json(manifest.contract)
-    except (ManifestError, ContractError) as problem:
-        raise ModelUnusable(f"{directory / 'manifest.json'}: {problem}") from problem
-    golden = parse_golden(_blob(directory / "golden.json", manifest.golden))
-    archive = _blob(directory / "model.skops", manifest.model)
-    try:
-        estimator = load_model(archive)
-    except ArchiveError as problem:
-        raise ModelUnusable(f"{directory / 'model.skops'}: {problem}") from problem
-    predictor = Predictor(
-        estimator,
-        "classification" if manifest.task == "classification" else "regression",
-        manifest.classes or (),
-    )
-    predictor.settle_in_thread()
-    endpoint = ModelEndpoint(
-        name=settings.model_name or DEFAULT_NAME,
-        version=settings.model_version or manifest_digest(manifest_bytes).removeprefix("sha256:")[:VERSION_DIGITS],
-        contract=contract,
-        predictor=predictor,
-        inputs=manifest.inputs,
-        outputs=manifest.outputs,
-    )
-    endpoint.warm_up(golden)
-    return endpoint
-
-
-def load_or_say_why(settings: Settings) -> ModelEndpoint | str:
-    """The endpoint, or the sentence that says why there is none; raises nothing."""
-    try:
-        return load(settings)
+        return load(settings, all_forms=all_forms)
     except ModelUnusable as problem:
         return str(problem)
     except Exception as failure:
         # A damaged or hostile archive may fail in any way that its libraries know.
         LOGGER.exception("loading failed")
         return f"the model in {settings.model_dir} can't be loaded: {type(failure).__name__}: {failure}"
+
+
+def _open(directory: Path) -> _Model:
+    path = directory / MANIFEST_FILE
+    content = _read(path)
+    try:
+        manifest = ModelManifest.parse(content)
+        contract = FeatureContract.from_json(manifest.contract)
+    except (ManifestError, ContractError) as problem:
+        raise ModelUnusable(f"{path}: {problem}") from problem
+    golden = parse_golden(_blob(directory / "golden.json", manifest.golden))
+    return _Model(directory, version_of(content), manifest, contract, golden)
+
+
+def _from_onnx(model: _Model, settings: Settings) -> ModelEndpoint | None:
+    """The endpoint of the ONNX form; None when there is none, or when it can't be served, which the log tells."""
+    expected = model.manifest.onnx
+    if expected is None:
+        return None
+    try:
+        # ONNX Runtime is imported for models that need it; scikit-learn, which takes longer, is not for these.
+        from modelwright_server.onnx_predictor import OnnxPredictor
+
+        content = _blob(model.directory / "model.onnx", expected)
+        predictor = OnnxPredictor(content, model.task, model.classes, len(model.contract.features))
+        golden = replace(model.golden, tolerance=ONNX_TOLERANCE)
+        return _endpoint(model, predictor, golden, settings)
+    except ModelUnusable as problem:
+        LOGGER.warning("the ONNX form is not served", extra=fields(reason=str(problem)))
+    except Exception:
+        # Whatever is wrong with a form that is there for speed, the archive is the model.
+        LOGGER.exception("the ONNX form is not served")
+    return None
+
+
+def _archive_predictor(model: _Model) -> LoadedPredictor:
+    from modelwright_contract.model_archive import ArchiveError, load_model
+    from modelwright_server.predictor import Predictor
+
+    path = model.directory / "model.skops"
+    try:
+        estimator = load_model(_blob(path, model.manifest.model))
+    except ArchiveError as problem:
+        raise ModelUnusable(f"{path}: {problem}") from problem
+    return Predictor(estimator, model.task, model.classes)
+
+
+def _endpoint(model: _Model, predictor: LoadedPredictor, golden: GoldenRows, settings: Settings) -> ModelEndpoint:
+    predictor.settle_in_thread()
+    endpoint = ModelEndpoint(
+        name=settings.model_name,
+        version=settings.model_version or model.version,
+        contract=model.contract,
+        predictor=predictor,
+        inputs=model.manifest.inputs,
+        outputs=model.manifest.outputs,
+        max_rows=settings.max_rows,
+    )
+    endpoint.warm_up(golden)
+    return endpoint
 
 
 def _read(path: Path) -> bytes:

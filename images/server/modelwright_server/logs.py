@@ -8,13 +8,14 @@ import orjson
 
 
 class JsonLines(logging.Formatter):
-    """time, level, message, the mapping passed as `extra={"fields": …}`, and the exception's text if there is one."""
+    """time, level, process, message, the mapping passed as `extra={"fields": …}`, and an exception's text if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
+            "process": record.process,
             "message": record.getMessage(),
         }
         fields: object = getattr(record, "fields", None)

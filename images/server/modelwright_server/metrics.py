@@ -1,63 +1,107 @@
-"""Counters of one process and their Prometheus text exposition (format 0.0.4)."""
+"""The Prometheus text exposition (format 0.0.4) of what the processes of a Pod have counted together."""
+
+from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+from modelwright_server import __version__
+from modelwright_server.board import BATCH_SIZES, Field, Figure
+from modelwright_server.latency import BOUNDS_S, ROUND_BOUNDS_S
+from modelwright_server.pod_figures import PodFigures
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
-BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+PREFIX = "modelwright_server_"
+_GAUGES = (
+    ("requests_in_flight", Field.IN_FLIGHT, "Prediction requests read and not yet answered."),
+    ("queue_length", Field.QUEUED, "Predictions waiting for the model."),
+    ("connections", Field.CONNECTIONS, "Open connections."),
+    ("body_bytes", Field.BODY_BYTES, "Bytes of request bodies held."),
+)
+_COUNTERS = (
+    ("errors_total", Figure.ERRORS, "Prediction requests answered with code 500 or above."),
+    ("refused_total", Figure.REFUSED, "Prediction requests answered with code 400 to 499 but 429."),
+    ("rejected_total", Figure.REJECTED, "Prediction requests answered with code 429 because too much was waiting."),
+    ("rows_total", Figure.ROWS, "Rows predicted."),
+    ("model_seconds_total", Figure.MODEL_SECONDS, "Seconds spent in calls of the model."),
+)
+_RESTARTS = (("ended", Field.ENDED), ("stood still", Field.STOOD_STILL), ("too large", Field.TOO_LARGE))
+_FINE_OF_ROUND = [bisect_left(BOUNDS_S, bound) + 1 for bound in ROUND_BOUNDS_S]
+_BATCH_BOUNDS = [2**power for power in range(BATCH_SIZES - 1)]
 
 
-class Metrics:
-    """Written by the event loop's thread only."""
+def exposition(pod: PodFigures, model: str, version: str) -> bytes:
+    """All series as text; `model` and `version` are labels of each."""
+    text = _Text(f'model="{_escaped(model)}",version="{_escaped(version)}"')
+    totals = pod.totals()
+    requests = [(f'route="{route}",code="{code}"', number) for route, code, number in pod.requests()]
+    text.add("requests_total", "counter", "Requests answered.", requests)
+    for name, figure, meaning in _COUNTERS:
+        text.single(name, "counter", meaning, totals.get(figure))
+    latency = totals.latency
+    text.histogram(
+        "prediction_seconds",
+        "Seconds from a prediction request's last byte to its answer.",
+        [(f"{bound:g}", sum(latency[:end])) for bound, end in zip(ROUND_BOUNDS_S, _FINE_OF_ROUND, strict=True)],
+        totals.get(Figure.SECONDS),
+        sum(latency),
+    )
+    sizes = totals.batch_sizes
+    text.histogram(
+        "batch_rows",
+        "Rows of a call of the model.",
+        [(f"{bound}", sum(sizes[: index + 1])) for index, bound in enumerate(_BATCH_BOUNDS)],
+        totals.get(Figure.ROWS),
+        sum(sizes),
+    )
+    for name, field, meaning in _GAUGES:
+        text.single(name, "gauge", meaning, pod.sum(field))
+    restarts = [(f'reason="{reason}"', pod.sum(field)) for reason, field in _RESTARTS]
+    text.add("process_restarts_total", "counter", "Worker processes replaced, by what was wrong with them.", restarts)
+    dropped = pod.sum(Field.LOG_DROPPED)
+    text.single("log_dropped_total", "counter", "Access log lines left out because there were too many.", dropped)
+    text.single("processes", "gauge", "Worker processes alive.", pod.processes)
+    text.single("ready", "gauge", "1 when requests to this Pod are answered and wanted.", int(pod.ready))
+    text.add("info", "gauge", "The server's own version.", [(f'server="{__version__}"', 1)])
+    return text.encode()
 
-    def __init__(self, model: str, version: str) -> None:
-        self.name_model(model, version)
-        self.in_flight = 0
-        self.rows = 0
-        self.rejected = 0
-        self._requests: dict[tuple[str, int], int] = {}
-        self._buckets = [0] * (len(BUCKETS_S) + 1)
-        self._seconds = 0.0
 
-    def name_model(self, model: str, version: str) -> None:
-        """Set the labels `model` and `version` of every series."""
-        self._labels = f'model="{_escaped(model)}",version="{_escaped(version)}"'
+class _Text:
+    """Lines of an exposition; `labels` stand on each series."""
 
-    def count(self, route: str, status: int) -> None:
-        """One request of `route` ended with `status`."""
-        key = (route, status)
-        self._requests[key] = self._requests.get(key, 0) + 1
+    def __init__(self, labels: str) -> None:
+        self._labels = labels
+        self._lines: list[str] = []
 
-    def observe_prediction(self, seconds: float, rows: int) -> None:
-        """One prediction request took `seconds` from its last byte read to its answer and predicted `rows` rows."""
-        self._buckets[bisect_left(BUCKETS_S, seconds)] += 1
-        self._seconds += seconds
-        self.rows += rows
+    def single(self, name: str, kind: str, meaning: str, value: float) -> None:
+        self.add(name, kind, meaning, [("", value)])
 
-    def exposition(self, *, ready: bool, queue: int) -> bytes:
-        """All series as text; `queue` is the number of predictions with the worker thread."""
-        labels = self._labels
-        lines = ["# HELP modelwright_server_requests_total Requests answered.",
-                 "# TYPE modelwright_server_requests_total counter"]  # fmt: skip
-        for (route, status), number in sorted(self._requests.items()):
-            lines.append(f'modelwright_server_requests_total{{{labels},route="{route}",code="{status}"}} {number}')
-        histogram = "modelwright_server_prediction_seconds"
-        lines += [f"# HELP {histogram} Seconds from a prediction request's last byte to its answer.",
-                  f"# TYPE {histogram} histogram"]  # fmt: skip
-        total = 0
-        for bound, number in zip((*(f"{bound:g}" for bound in BUCKETS_S), "+Inf"), self._buckets, strict=True):
-            total += number
-            lines.append(f'{histogram}_bucket{{{labels},le="{bound}"}} {total}')
-        lines += [f"{histogram}_sum{{{labels}}} {self._seconds:.9g}", f"{histogram}_count{{{labels}}} {total}"]
-        for name, kind, text, value in (
-            ("rows_total", "counter", "Rows predicted.", self.rows),
-            ("rejected_total", "counter", "Predictions refused because the queue was full.", self.rejected),
-            ("requests_in_flight", "gauge", "Requests read and not yet answered.", self.in_flight),
-            ("queue_length", "gauge", "Predictions waiting for or running on the worker thread.", queue),
-            ("ready", "gauge", "1 when the server is ready.", int(ready)),
-        ):
-            series = f"modelwright_server_{name}"
-            lines += [f"# HELP {series} {text}", f"# TYPE {series} {kind}", f"{series}{{{labels}}} {value}"]
-        return ("\n".join(lines) + "\n").encode("utf-8")
+    def add(self, name: str, kind: str, meaning: str, values: Iterable[tuple[str, float]]) -> None:
+        self._begin(name, kind, meaning)
+        for labels, value in values:
+            self._line(name, labels, value)
+
+    def histogram(
+        self, name: str, meaning: str, buckets: Sequence[tuple[str, float]], total: float, number: float
+    ) -> None:
+        """`buckets` are upper bounds and the numbers up to each, without the last one, which has no bound."""
+        self._begin(name, "histogram", meaning)
+        for bound, below in (*buckets, ("+Inf", number)):
+            self._line(f"{name}_bucket", f'le="{bound}"', below)
+        self._line(f"{name}_sum", "", total)
+        self._line(f"{name}_count", "", number)
+
+    def encode(self) -> bytes:
+        return ("\n".join(self._lines) + "\n").encode("utf-8")
+
+    def _begin(self, name: str, kind: str, meaning: str) -> None:
+        self._lines += [f"# HELP {PREFIX}{name} {meaning}", f"# TYPE {PREFIX}{name} {kind}"]
+
+    def _line(self, name: str, labels: str, value: float) -> None:
+        labels = f"{self._labels},{labels}" if labels else self._labels
+        number = f"{value:.0f}" if value == int(value) else repr(value)
+        self._lines.append(f"{PREFIX}{name}{{{labels}}} {number}")
 
 
 def _escaped(text: str) -> str:

@@ -1,20 +1,24 @@
-"""A fitted scikit-learn pipeline behind one typed call: float64 matrix in, labels and probabilities or values out."""
+"""A fitted scikit-learn estimator or pipeline behind one typed call."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, cast
+from typing import Protocol, cast
 
 import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
+from modelwright_server.bound.binding import bind
+from modelwright_server.bound.calls import Call, NotBindable
+from modelwright_server.bound.finite import all_fit_float32
+from modelwright_server.bound.proof import difference
+from modelwright_server.logs import fields
+from modelwright_server.prediction import Class, Matrix, Prediction, Task
 from modelwright_server.problems import ModelUnusable, Problem
 
-Matrix: TypeAlias = NDArray[np.float64]
-Task = Literal["classification", "regression"]
-Class: TypeAlias = str | int | float | bool
+LOGGER = logging.getLogger(__name__)
 
 
 class Estimator(Protocol):
@@ -49,33 +53,30 @@ _GREATEST_PROBABILITY_WINS = frozenset(
         "HistGradientBoostingClassifier",
         "LinearDiscriminantAnalysis",
         "LogisticRegression",
-        "LogisticRegressionCV",
         "QuadraticDiscriminantAnalysis",
         "RandomForestClassifier",
     }
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """Answers for n rows: `labels` are indices into the classes and `probabilities` [n, classes], or `values` [n]."""
-
-    labels: NDArray[np.intp] | None = None
-    probabilities: Matrix | None = None
-    values: Matrix | None = None
-
-
 class Predictor:
-    """One fitted estimator. Its answers are scikit-learn's own; several threads may predict at the same time."""
+    """One fitted estimator; implements `prediction.Predictor`. Its answers are scikit-learn's own.
+
+    After `bind`, models that have a proven pre-bound call are asked by it, to the same answers (`bound.calls.Bound`
+    says what the same is). Several threads may predict at the same time.
+    """
+
+    platform = "modelwright_sklearn"
 
     def __init__(self, estimator: object, task: Task, classes: Sequence[Class]) -> None:
         """Raises ModelUnusable when estimator, task and classes don't belong together."""
-        self.task = task
-        self.classes = tuple(classes)
+        self.task: Task = task
+        self.classes: tuple[Class, ...] = tuple(classes)
         self._estimator = cast(Estimator, estimator)
         self._classifier: _ProbabilisticClassifier | None = None
         self._labels_from_probabilities = False
         self._own_classes: NDArray[np.generic] = np.empty(0)
+        self._bound: Call | None = None
         if task == "classification":
             self._own_classes = np.asarray(getattr(estimator, "classes_", ()))
             if len(self._own_classes) != len(self.classes):
@@ -92,24 +93,58 @@ class Predictor:
         """Whether predictions carry probabilities."""
         return self._classifier is not None
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether a pre-bound call answers."""
+        return self._bound is not None
+
+    def bind(self, rows: Matrix) -> None:
+        """Have a pre-bound call answer from now on, if there is one and it answers like scikit-learn.
+
+        Once, at load. `rows` are some rows that the model takes, like the golden ones: the call is held against
+        scikit-learn on them and on rows made of them (`bound.proof`). Raises nothing: the log says why there is none.
+        """
+        try:
+            bound = bind(self._estimator)
+            reason = difference(bound, self._ask, rows)
+        except NotBindable as why:
+            reason = str(why)
+        except Exception:
+            # Compiled parts that are not public may change in any way with the version of scikit-learn.
+            LOGGER.exception("no pre-bound call: this version of scikit-learn is asked the ordinary way")
+            return
+        else:
+            if reason is None:
+                self._bound = bound.call
+                LOGGER.info("pre-bound call", extra=fields(model=_final_class(self._estimator)))
+                return
+        LOGGER.info("no pre-bound call", extra=fields(model=_final_class(self._estimator), reason=reason))
+
     def predict(self, matrix: Matrix) -> Prediction:
-        """Predict n rows. Raises Problem when the model takes no missing values and there are some."""
-        if np.isfinite(matrix).all():
-            return self._predict(matrix)
-        # `settle_in_thread` switched scikit-learn's own search for missing values off; here it has something to say.
-        with sklearn.config_context(assume_finite=False):
-            try:
-                return self._predict(matrix)
-            except ValueError as refusal:
-                text = str(refusal).strip().splitlines()[0]
-                raise Problem(f"the model takes no missing values, and the rows have some: {text}") from refusal
+        """Predict n rows. Raises Problem when the model takes no missing or no huge values and there are some."""
+        if self._bound is not None:
+            prediction = self._bound(matrix)
+            if prediction is not None:
+                return prediction
+        return self._ask(matrix)
 
     @staticmethod
     def settle_in_thread() -> None:
-        """scikit-learn's configuration is a thread's own: leave out checks that `predict` makes or needs not."""
-        sklearn.set_config(assume_finite=True, skip_parameter_validation=True)
+        """scikit-learn's configuration is a thread's own: leave out its checks of parameters, which never change."""
+        sklearn.set_config(skip_parameter_validation=True)
 
-    def _predict(self, matrix: Matrix) -> Prediction:
+    def _ask(self, matrix: Matrix) -> Prediction:
+        try:
+            return self._answer(matrix)
+        except ValueError as refusal:
+            if all_fit_float32(matrix):
+                raise
+            text = str(refusal).strip().splitlines()[0]
+            if np.isnan(matrix).any():
+                raise Problem(f"the model takes no missing values, and the rows have some: {text}") from refusal
+            raise Problem(f"the model takes no numbers as large as some in the rows: {text}") from refusal
+
+    def _answer(self, matrix: Matrix) -> Prediction:
         if self.task == "regression":
             return Prediction(values=np.asarray(self._estimator.predict(matrix), dtype=np.float64).reshape(-1))
         probabilities = None

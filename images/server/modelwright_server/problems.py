@@ -2,9 +2,12 @@
 
 
 class Problem(Exception):
-    """A request that can't be answered: `sentence` says what is wrong, where, and what to send instead."""
+    """A request that can't be answered: `sentence` says what is wrong, where, and what to send instead.
 
-    def __init__(self, sentence: str, status: int = 400) -> None:
+    The status is 422 for what can be read and doesn't fit the model, 400 for what can't be read at all.
+    """
+
+    def __init__(self, sentence: str, status: int = 422) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.status = status

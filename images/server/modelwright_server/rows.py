@@ -1,86 +1,65 @@
-"""Rows by column name, as JSON objects or CSV, turned into columns. Columns that the model doesn't read are ignored."""
+"""Rows by column name as CSV: read into whole columns."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+from array import array
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
 
-import orjson
+import numpy as np
 
-from modelwright_contract.vectors import ColumnError, ValueType, Vector, quoted, raw_vector
+from modelwright_contract.vectors import Array, ValueType
+from modelwright_server.feature_matrix import FeatureMatrix, missing_column
 from modelwright_server.problems import Problem
 
 _TRUTH = {"true": True, "false": False, "1": True, "0": False, "t": True, "f": False}
 
 
-def parse_json(body: bytes) -> object:
-    """A JSON document; raises Problem for anything else (also for NaN, invalid UTF-8 and nesting over 1024 levels)."""
-    try:
-        document: object = orjson.loads(body)
-    except orjson.JSONDecodeError as problem:
-        raise Problem(f"the body is no JSON: {problem}") from problem
-    return document
+def columns_of_csv(body: bytes, matrix: FeatureMatrix) -> dict[str, Array | list[object]]:
+    """Columns of CSV (RFC 4180) in UTF-8 with a header line; names that the model doesn't read are passed over.
 
-
-def columns_of_json(body: bytes, columns: Mapping[str, ValueType]) -> dict[str, Vector]:
-    """Columns of a list of objects, or of `{"rows": [...]}`. A null is a missing value; a missing name is a Problem."""
-    document = parse_json(body)
-    rows = document.get("rows") if isinstance(document, dict) else document
-    if not isinstance(rows, list):
-        raise Problem('the body must be a list of rows [{"column": value, …}, …], or {"rows": [{…}, …]}')
-    if not rows:
-        raise Problem("the body has no rows; send at least one")
-    for number, row in enumerate(rows, 1):
-        if type(row) is not dict:
-            raise Problem(f'row {number}: {quoted(row)} is no object; write {{"column": value, …}}')
-    values: dict[str, list[object]] = {}
-    for name in columns:
-        try:
-            values[name] = [row[name] for row in rows]
-        except KeyError:
-            number = next(number for number, row in enumerate(rows, 1) if name not in row)
-            raise _missing(f"row {number}", name, columns) from None
-    return _vectors(values, columns)
-
-
-def columns_of_csv(body: bytes, columns: Mapping[str, ValueType]) -> dict[str, Vector]:
-    """Columns of CSV (RFC 4180) in UTF-8 with a header line. An empty cell is a missing value."""
+    An empty cell is a missing value. Raises Problem.
+    """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        raise Problem(f"the body is no UTF-8: byte {problem.start} can't be read") from problem
+        raise Problem(f"the body is no UTF-8: byte {problem.start} can't be read", 400) from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, [])
-        lines = [line for line in reader if line]
+        lines = list(islice(filter(None, reader), matrix.max_rows + 1))
     except csv.Error as problem:
-        raise Problem(f"the body is no CSV: line {reader.line_num}: {problem}") from problem
-    if not lines:
-        raise Problem("the body has no rows; send a header line and at least one row")
+        raise Problem(f"the body is no CSV: line {reader.line_num}: {problem}", 400) from None
+    if len(lines) > matrix.max_rows:
+        raise Problem(f"the body has more than {matrix.max_rows} rows; send them in several requests", 413)
+    matrix.check_rows(len(lines))
     for number, line in enumerate(lines, 1):
         if len(line) != len(header):
-            raise Problem(f"row {number} has {len(line)} cells, the header has {len(header)}")
-    values: dict[str, list[object]] = {}
-    for name, column_type in columns.items():
-        if name not in header:
-            raise _missing("the header", name, columns)
-        position, read = header.index(name), _CELLS[column_type]
-        values[name] = [read(line[position]) for line in lines]
-    return _vectors(values, columns)
+            raise Problem(f"row {number} has {len(line)} cells, the header has {len(header)}", 400)
+    times = Counter(header)
+    positions = {name: position for position, name in enumerate(header)}
+    underscores = text.rfind("_") >= text.find("\n")
+    columns: dict[str, Array | list[object]] = {}
+    for name, kind in matrix.columns.items():
+        if times[name] > 1:
+            raise Problem(f'the header: column "{name}" is there {times[name]} times')
+        if not times[name]:
+            raise missing_column("the header", name, matrix)
+        position = positions[name]
+        columns[name] = _values([line[position] for line in lines], kind, underscores=underscores)
+    return columns
 
 
-def _missing(where: str, name: str, columns: Mapping[str, ValueType]) -> Problem:
-    return Problem(
-        f'{where}: column "{name}" is missing; the model reads {", ".join(columns)} (write null for a missing value)'
-    )
-
-
-def _vectors(values: Mapping[str, list[object]], columns: Mapping[str, ValueType]) -> dict[str, Vector]:
-    try:
-        return {name: raw_vector(name, column_type, values[name]) for name, column_type in columns.items()}
-    except ColumnError as problem:
-        raise Problem(str(problem)) from problem
+def _values(cells: list[str], kind: ValueType, *, underscores: bool) -> Array | list[object]:
+    if kind == "number" and not underscores:
+        try:
+            return np.frombuffer(array("d", map(float, cells)))
+        except ValueError:
+            pass  # an empty cell, or one that is no number
+    return list(map(_CELLS[kind], cells))
 
 
 def _number(cell: str) -> object:

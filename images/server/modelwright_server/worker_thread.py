@@ -1,4 +1,4 @@
-"""The one thread that does what would hold up the event loop: loading the model, and predictions over many rows."""
+"""The one thread that does what would hold up the event loop: long predictions, and reading large bodies."""
 
 import asyncio
 import contextlib
@@ -11,33 +11,34 @@ _T = TypeVar("_T")
 
 
 class WorkerThread:
-    """Runs jobs one after another, at most `capacity` of them waiting or running.
+    """Runs jobs one after another; starts with the first one.
 
     A daemon thread: a prediction that never ends doesn't keep the process from ending.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, capacity: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, prepare: Callable[[], None] = lambda: None) -> None:
+        """`prepare` runs once, on the thread."""
         self._loop = loop
-        self._capacity = capacity
+        self._prepare = prepare
         self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._started = False
         self.pending = 0
-        threading.Thread(target=self._work, name="modelwright-worker", daemon=True).start()
 
-    def submit(self, job: Callable[[], _T], done: Callable[[_T], None]) -> bool:
-        """Run `job` on the thread and then `done` with its value on the event loop; False when the queue is full.
+    def put(self, job: Callable[[], _T], done: Callable[[_T], None]) -> None:
+        """Run `job` on the thread and then `done` with its value on the event loop; `job` must raise nothing.
 
-        Call on the event loop's thread. `job` must raise nothing.
+        Call on the event loop's thread.
         """
-        if self.pending >= self._capacity:
-            return False
         self.pending += 1
+        if not self._started:
+            self._started = True
+            threading.Thread(target=self._work, name="modelwright-worker", daemon=True).start()
 
         def finish(value: _T) -> None:
             self.pending -= 1
             done(value)
 
         self._jobs.put(lambda: self._hand_back(finish, job()))
-        return True
 
     def _hand_back(self, finish: Callable[[_T], None], value: _T) -> None:
         # A closed loop raises RuntimeError: the process is ending and nobody waits for this value.
@@ -45,5 +46,6 @@ class WorkerThread:
             self._loop.call_soon_threadsafe(finish, value)
 
     def _work(self) -> None:
+        self._prepare()
         while True:
             self._jobs.get()()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelwright_contract.manifests import Blob, ManifestError, ModelManifest
+from modelwright_contract.manifests import MANIFEST_FILE, Blob, ManifestError, ModelManifest
 from modelwright_contract.results import Summary
 from modelwright_contract.tasks import PackageTask
 from modelwright_worker.context import Context
@@ -28,9 +28,9 @@ def fetch(task: PackageTask, context: Context, earlier: Summary | None) -> None:
         manifest = parse_manifest(content, task.model.digest)
         if manifest.golden.bytes > MAX_GOLDEN_BYTES:
             raise Told("ModelNotFound", f"the model {task.model.digest} has too many golden rows", retry=False)
-        (model / "manifest.json").write_bytes(content)
-        _bring(manifest.model, "model.skops", context)
-        _bring(manifest.golden, "golden.json", context)
+        (model / MANIFEST_FILE).write_bytes(content)
+        for name, blob in manifest.files.items():
+            _bring(blob, name, context)
     for path in model.iterdir():
         path.chmod(0o644)
 

@@ -6,12 +6,12 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from modelwright_contract.manifests import MODEL_FILES
 
+def write_layer(model: Path, target: Path, names: Sequence[str]) -> None:
+    """Write `/model` and its files of these names to a tar: owner 0:0, mode 0644, time 0, sorted.
 
-def write_layer(model: Path, target: Path, names: Sequence[str] = MODEL_FILES) -> None:
-    """Write `/model` and its files to a tar: owner 0:0, mode 0644, time 0, sorted. Uncompressed, so that the digest of
-    the layer is that of its content, and no compressor's version changes it."""
+    Uncompressed, so that the digest of the layer is that of its content, and no compressor's version changes it.
+    """
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
         folder = tarfile.TarInfo("model")
         folder.type, folder.mode = tarfile.DIRTYPE, 0o755

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from modelwright_contract.canonical import Json, digest_of
-from modelwright_contract.manifests import ModelManifest, TensorSpec
+from modelwright_contract.manifests import MANIFEST_FILE, ModelManifest, TensorSpec
 from modelwright_contract.results import ModelDigest, PackageSummary, Signature, Sizes, Tensor
 from modelwright_contract.tasks import PackageTask
 from modelwright_worker.context import Context, Outcome
@@ -35,7 +35,7 @@ def push(task: PackageTask, context: Context) -> Outcome:
         base = read_base(base_registry, base_reference)
     with stages.stage("layer"):
         path = scratch / "layer.tar"
-        write_layer(context.places.model, path)
+        write_layer(context.places.model, path, (MANIFEST_FILE, *manifest.files))
         layer = descriptor_of(OCI_LAYER, path)
     labels = {"dev.modelwright.model.digest": task.model.digest, "org.opencontainers.image.base.digest": base.digest}
     config, document = append_layer(base, layer, labels)
@@ -65,12 +65,12 @@ def push(task: PackageTask, context: Context) -> Outcome:
 def _checked_manifest(task: PackageTask, model: Path) -> ModelManifest:
     """The manifest that `fetch` left, with the files still what it says."""
     try:
-        content = (model / "manifest.json").read_bytes()
+        content = (model / MANIFEST_FILE).read_bytes()
         manifest = parse_manifest(content, task.model.digest)
-        held = {name: hash_file(model / name).digest for name in ("model.skops", "golden.json")}
+        held = {name: hash_file(model / name).digest for name in manifest.files}
     except FileNotFoundError as error:
         raise Told("ModelNotFound", f"fetch has not left {error.filename}", retry=True) from error
-    wanted = {"model.skops": manifest.model.digest, "golden.json": manifest.golden.digest}
+    wanted = {name: blob.digest for name, blob in manifest.files.items()}
     if digest_of(content) != task.model.digest or held != wanted:
         raise Told("ModelNotFound", f"the files of the model {task.model.digest} were altered in scratch", retry=True)
     return manifest

@@ -1,0 +1,3 @@
+module modelwright.dev/benchmarks/load
+
+go 1.26

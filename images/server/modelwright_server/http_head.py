@@ -1,0 +1,48 @@
+"""Whether the head of a request frames one request that can be read here (RFC 9112, sections 3 and 6)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from modelwright_server.settings import HttpLimits
+
+_HOST = re.compile(rb"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
+"""RFC 3986, section 3.2: an IP literal or a registered name, and a port."""
+
+_CODING = b"transfer-encoding"
+
+
+def fault_of(version: str, headers: Mapping[bytes, bytes], limits: HttpLimits) -> tuple[int, str] | None:
+    """The status and the sentence that refuse it, or None; malformed lengths and codings the parser has refused."""
+    coding, expectation = headers.get(_CODING), headers.get(b"expect", b"100-continue")
+    if version not in ("1.1", "1.0"):
+        return 505, f"HTTP {version} is not spoken here; use HTTP/1.1"
+    if version == "1.1" and b"host" not in headers:
+        return 400, "malformed HTTP request: HTTP/1.1 needs a Host header"
+    if not _HOST.fullmatch(headers.get(b"host", b"")):
+        return 400, "malformed HTTP request: Host is no host name with an optional port"
+    if coding is not None and coding.lower() != b"chunked":
+        return 501, "the only Transfer-Encoding taken is chunked"
+    if coding is not None and version == "1.0":
+        # Section 6.1: faulty framing, because older readers on the way don't know chunks.
+        return 400, "malformed HTTP request: HTTP/1.0 has no Transfer-Encoding"
+    if int(headers.get(b"content-length", b"0")) > limits.body_bytes:
+        return too_long(limits)
+    if expectation.lower() != b"100-continue":
+        return 417, "the only expectation taken is 100-continue"
+    return None
+
+
+def too_long(limits: HttpLimits) -> tuple[int, str]:
+    """What refuses a body over the limit."""
+    return 413, f"the request's body is over the limit of {limits.body_bytes} bytes; send the rows in several requests"
+
+
+def without_upgrade(method: bytes, version: str, headers: Mapping[bytes, bytes], *, keep_alive: bool) -> bytes:
+    """A head that frames the same body and offers no other protocol: the parser reads no body after such an offer."""
+    framing = b"transfer-encoding: chunked"
+    if _CODING not in headers:
+        framing = b"content-length: " + headers.get(b"content-length", b"0")
+    connection = b"keep-alive" if keep_alive else b"close"
+    return b"%b / HTTP/%b\r\nconnection: %b\r\n%b\r\n\r\n" % (method, version.encode("ascii"), connection, framing)

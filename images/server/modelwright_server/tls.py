@@ -1,0 +1,93 @@
+"""The server's certificate out of a folder, such as a mounted Secret of type kubernetes.io/tls."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from pathlib import Path
+from typing import Literal
+
+from modelwright_server.files import Signature, signature_of
+from modelwright_server.logs import fields
+
+LOGGER = logging.getLogger(__name__)
+
+CERTIFICATE, KEY = "tls.crt", "tls.key"
+
+Protocol = Literal["http/1.1", "h2"]
+"""What is spoken inside; a client that asks for something else by ALPN is refused."""
+
+_PROTOCOLS: tuple[Protocol, ...] = ("http/1.1", "h2")
+
+
+class CertificateUnusable(Exception):
+    """There is no certificate with its key in the folder; the text is one plain sentence."""
+
+
+class Certificate:
+    """A certificate chain and its key, for TLS 1.2 and above.
+
+    Connections that begin after `refresh` found another pair get that one; those that exist keep theirs.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Raises CertificateUnusable."""
+        self._directory = directory
+        self._read: Signature | None = None
+        self._newest: dict[Protocol, ssl.SSLContext] = {}
+        self.refresh()
+        self._listening = {protocol: self._listening_context(protocol) for protocol in _PROTOCOLS}
+
+    def context(self, protocol: Protocol) -> ssl.SSLContext:
+        """What a server of `protocol` listens with."""
+        return self._listening[protocol]
+
+    def refresh(self) -> bool:
+        """Read the pair again if it changed; True when it did.
+
+        Raises CertificateUnusable, and keeps what it had, when the new pair can't be used.
+        """
+        try:
+            signature = tuple(entry for entry in signature_of(self._directory) if entry[0] in (CERTIFICATE, KEY))
+        except OSError as problem:
+            raise CertificateUnusable(f"{self._directory} can't be read: {problem.strerror}") from problem
+        if signature == self._read:
+            return False
+        self._read = signature
+        self._newest = {protocol: _load(self._directory, protocol) for protocol in _PROTOCOLS}
+        LOGGER.info("certificate read", extra=fields(folder=str(self._directory)))
+        return True
+
+    def _listening_context(self, protocol: Protocol) -> ssl.SSLContext:
+        def hand_over(connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: object) -> None:
+            connection.context = self._newest[protocol]
+
+        context = _load(self._directory, protocol)
+        # Asked in each handshake, also when the client names no server: the newest pair is handed over here, because
+        # changing a context in use could leave it with a certificate and another one's key.
+        context.sni_callback = hand_over
+        return context
+
+
+def _load(directory: Path, protocol: Protocol) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.set_alpn_protocols([protocol])
+    paths = (directory / CERTIFICATE, directory / KEY)
+    for path in paths:
+        try:
+            path.read_bytes()
+        except OSError as problem:
+            raise CertificateUnusable(f"{path} can't be read: {problem.strerror}") from problem
+    try:
+        context.load_cert_chain(*paths, password=_no_password)
+    except (ssl.SSLError, OSError) as problem:
+        reason = getattr(problem, "reason", None) or problem
+        raise CertificateUnusable(f"{CERTIFICATE} and {KEY} in {directory} don't fit together: {reason}") from problem
+    return context
+
+
+def _no_password() -> str:
+    # Without this a locked key would ask for its password at a terminal.
+    return ""

@@ -1,0 +1,25 @@
+"""HTTP/1.1 attacks over sockets: the answer, that nothing hidden is executed, and the next honest request."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from .hostile.attack import Attack
+from .hostile.framing_attacks import FRAMING_ATTACKS
+from .hostile.head_attacks import HEAD_ATTACKS
+from .model_directories import ModelDirectory
+from .victim import Victim
+
+ATTACKS = (*FRAMING_ATTACKS, *HEAD_ATTACKS)
+
+
+@pytest.fixture(scope="module")
+def victim(band: ModelDirectory) -> Iterator[Victim]:
+    """A server with small bounds."""
+    with Victim(band) as running:
+        yield running
+
+
+@pytest.mark.parametrize("attack", [pytest.param(attack, id=attack.name) for attack in ATTACKS])
+def test_attack(victim: Victim, attack: Attack) -> None:
+    victim.withstands(attack)
