@@ -52,6 +52,7 @@ lint: venv ## Check style, types, layers, and that generated files are fresh.
 	$(BIN)/lint-imports
 	$(BIN)/python -m modelwright.crdgen --check
 	hack/chart-crds --check
+	PYTHON=$(BIN)/python hack/proto --check
 	hack/words
 
 ##@ Test

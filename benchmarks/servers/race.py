@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from benchmarks.servers.models import Model
 
 START_S = 120.0
 PAUSE_S = 0.05
+SETTLING = 3
+"""Askings that a server which slept may leave unanswered."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +102,27 @@ class Race:
         (found,) = answers(endpoint.port, endpoint.path, [contender.dialect.body(rows)])
         return found
 
+    def _settle(self, contender: Contender, model: str) -> None:
+        """Ask until there is an answer: then what an earlier measurement left in the server's queue is done.
+
+        A server that was asleep may first end connections that grew old meanwhile. Raises NotAnswered.
+        """
+        for _ in range(SETTLING):
+            with suppress(NotAnswered):
+                self.answer(contender, model)
+                return
+        try:
+            self.answer(contender, model)
+        except NotAnswered as problem:
+            raise NotAnswered(f"{contender.server}, {contender.configuration}, {model}: {problem}") from problem
+
     def measure(self, contender: Contender, question: Question, seconds: float, number: int) -> Measurement:
         """One measurement, for which the contender's server is woken."""
         endpoint, model = contender.endpoints[question.model], self._models[question.model]
         file = self._requests(contender, model, question.rows)
         load = generator.Load(endpoint.port, file, question.connections, seconds, rate_per_s=question.rate_per_s)
         endpoint.launch.wake()
-        # Answered only when what an earlier measurement left in the server's queue is done.
-        self.answer(contender, question.model)
+        self._settle(contender, question.model)
         work_s, served_s, began = self._cores.work_s(), endpoint.launch.cpu_s(), time.monotonic()
         report = generator.run(self._program, load, self._cores.load)
         took_s = time.monotonic() - began

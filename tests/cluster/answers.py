@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import requests
 import skops.io
 
@@ -21,10 +22,15 @@ def own(artifact: str, flights: list[Row]) -> list[float]:
     manifest = json.loads(read(artifact))
     archive = read(artifact.partition("/manifests/")[0] + "/blobs/sha256/" + hexadecimal(manifest["model"]["digest"]))
     model: Any = skops.io.loads(archive, trusted=skops.io.get_untrusted_types(data=archive))
+    late = list(model.classes_).index(True)
+    return [float(p) for p in model.predict_proba(matrix(manifest, flights))[:, late]]
+
+
+def matrix(manifest: JsonObject, flights: list[Row]) -> npt.NDArray[np.float64]:
+    """What the model itself takes: the flights' features as its manifest's contract makes them."""
     contract = FeatureContract.from_json(manifest["contract"])
     columns: dict[str, list[object]] = {name: [flight[name] for flight in flights] for name in TYPES}
-    late = list(model.classes_).index(True)
-    return [float(p) for p in model.predict_proba(contract.matrix(columns))[:, late]]
+    return contract.matrix(columns)
 
 
 def predicted(address: str, flights: list[Row], model: str = "flights") -> list[float]:

@@ -29,4 +29,4 @@ def refusal(call: Callable[[], object]) -> tuple[grpc.StatusCode, str]:
     """The status that a call ends with, and its sentence."""
     with pytest.raises(grpc.RpcError) as raised:
         call()
-    return raised.value.code(), raised.value.details()
+    return raised.value.code(), raised.value.details() or ""

@@ -198,6 +198,26 @@ async def test_what_waited_too_long_is_refused_and_never_predicted(monkeypatch: 
     assert bench.model.calls == [1, 1]
 
 
+async def test_what_waits_too_long_for_a_busy_model_is_refused_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(batcher_module, "monotonic", lambda: now[0])
+    bench = Bench(seconds=1.0, held=True, age_s=2.0)
+    bench.send("running", 0.0)
+    await asyncio.sleep(0.01)
+    bench.send("old", 1.0)
+    now[0] += 1.5
+    bench.send("young", 2.0)
+    now[0] += 1.5
+    bench.batcher.refuse_late()
+    await bench.answered(1)
+    (refusal,) = bench.answers["old"]
+    assert isinstance(refusal, Problem)
+    assert refusal.status == 429
+    bench.model.gate.set()
+    await bench.answered(3)
+    assert bench.answers["young"] == [[2.0]]
+
+
 @pytest.mark.parametrize("seconds", [pytest.param(0.0, id="inline"), pytest.param(1.0, id="on the thread")])
 async def test_bad_rows_cost_only_the_request_that_brought_them(seconds: float) -> None:
     bench = Bench(seconds=seconds)
@@ -217,6 +237,16 @@ async def test_bad_rows_cost_only_the_request_that_brought_them(seconds: float) 
     await bench.answered(5)
     assert bench.answers["after"] == [[4.0]]
     assert {len(answers) for answers in bench.answers.values()} == {1}
+
+
+async def test_bad_rows_among_many_requests_cost_few_calls() -> None:
+    bench = Bench()
+    for number in range(64):
+        bench.send(number, POISON if number == 37 else float(number))
+    await bench.answered(64)
+    assert [number for number, (answer,) in bench.answers.items() if answer != [number]] == [37]
+    # The part with the bad rows is halved again and again.
+    assert sorted(bench.model.calls) == [1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 32, 32, 64]
 
 
 async def test_a_client_that_is_gone_does_not_wedge_the_others() -> None:

@@ -144,7 +144,7 @@ def test_no_call_fails_while_a_server_goes(late: ModelDirectory) -> None:
     def serving(port: int = 0) -> Server:
         return Server(late.path, grpc_port=str(port), model_name="late", processes="2", drain_seconds="0.5")
 
-    options = [("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)]
+    options: list[tuple[str, int | str]] = [("grpc.enable_retries", 0), ("grpc.use_local_subchannel_pool", 1)]
     options += [("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}')]
     ended = threading.Event()
 

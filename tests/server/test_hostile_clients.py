@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -12,13 +12,13 @@ import pytest
 
 from .hostile.attack import refused
 from .hostile.clients import Slow, deafen, drip
-from .hostile.honest import LIVE, MIB, PREDICT, ROW, ROWS, chunks, head, post
+from .hostile.honest import LIVE, MIB, PREDICT, ROW, ROWS, chunks, get, head, post
 from .hostile.wire import answers_in, connect, exchange, received_until_end, reset
 from .model_directories import ModelDirectory
+from .processes import eventually
 from .victim import UNDER_ATTACK_S, Victim
 
 CHUNKED = b"transfer-encoding: chunked"
-METRICS = b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +28,10 @@ def victim(band: ModelDirectory) -> Iterator[Victim]:
         yield running
 
 
-def eventually(holds: Callable[[], bool], what: str, timeout_s: float = 5.0) -> None:
-    """Wait until it holds."""
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-
-
 def all_released(victim: Victim, files: int) -> None:
     """The server holds no request and no connection more than before, is alive, and answers rightly."""
-    eventually(lambda: victim.in_flight() == 0, "requests are still in flight")
-    eventually(lambda: victim.open_files() <= files, "connections are still open")
+    eventually(lambda: victim.in_flight() == 0)
+    eventually(lambda: victim.open_files() <= files)
     victim.alive()
     victim.honest()
 
@@ -110,7 +102,7 @@ def test_slow_clients_are_ended_in_time(victim: Victim) -> None:
         pytest.param(head(CHUNKED) + chunks(ROWS)[:-2], [], id="all chunks but the end"),
         pytest.param(post(PREDICT, ROWS), [200], id="a request"),
         pytest.param(LIVE + post(PREDICT, ROWS) + LIVE[:9], [200, 200], id="two requests and a half"),
-        pytest.param(LIVE * 100, [200] * 100, id="a pipeline"),
+        pytest.param(LIVE * 1000, [200] * 1000, id="a pipeline"),
     ],
 )
 def test_half_closed(victim: Victim, sent: bytes, answers: list[int]) -> None:
@@ -150,8 +142,7 @@ def test_resets_while_answers_are_written(victim: Victim) -> None:
     "request_bytes",
     [
         pytest.param(post(PREDICT, b"[" + b",".join([ROW] * 1000) + b"]"), id="large requests"),
-        pytest.param(post(PREDICT, ROWS) * 20, id="small requests"),
-        pytest.param(METRICS * 100, id="small requests with large answers"),
+        pytest.param(get(target=b"/openapi.json") * 100, id="small requests with large answers"),
     ],
 )
 def test_clients_that_never_read(victim: Victim, request_bytes: bytes) -> None:
@@ -159,12 +150,12 @@ def test_clients_that_never_read(victim: Victim, request_bytes: bytes) -> None:
     held: list[int] = []
     for _ in range(3):
         with ExitStack() as stack:
-            for connection in deafen(victim.port, request_bytes, 20, partial(victim.honest, UNDER_ATTACK_S)):
+            for connection in deafen(victim.port, request_bytes, 10, partial(victim.honest, UNDER_ATTACK_S)):
                 stack.enter_context(connection)
             victim.honest()
             held.append(victim.memory_bytes())
         all_released(victim, files)
-    assert held[-1] - held[0] < 8 * MIB, held
+    assert held[-1] - held[0] < 24 * MIB, held
 
 
 def test_a_thousand_idle_connections(victim: Victim) -> None:
@@ -195,24 +186,12 @@ def test_many_half_bodies_at_once(victim: Victim) -> None:
 
 
 def test_a_body_in_tiny_chunks_costs_no_more_than_its_bytes(band: ModelDirectory) -> None:
-    size = 4 * MIB
-    body = b"2\r\n  \r\n" * (size // 2)
-    with Victim(band, max_body_bytes=str(2 * size), body_timeout_seconds="60") as victim, connect(victim.port) as slow:
-        before = victim.memory_bytes()
-        slow.sendall(head(CHUNKED) + body)
-        eventually(partial(_has_grown, victim, before + size // 2), "the body was not read")
-        victim.honest(UNDER_ATTACK_S)
-        # Two seconds are more than it takes to read the rest.
-        assert max(victim.memory_bytes() for _ in _seconds(2.0)) - before < 4 * size
+    size = 2 * MIB
+    body = b"2\r\n  \r\n" * (size // 2) + b"0\r\n\r\n"
+    with Victim(band, max_body_bytes=str(2 * size), body_timeout_seconds="60") as victim:
+        before = victim.peak_bytes()
+        (answer,) = answers_in(exchange(victim.port, head(CHUNKED, b"connection: close") + body))
+        assert answer.status == 400
+        assert victim.peak_bytes() - before < 4 * size
+        victim.honest()
         victim.alive()
-
-
-def _has_grown(victim: Victim, above: int) -> bool:
-    return victim.memory_bytes() > above
-
-
-def _seconds(duration_s: float) -> Iterator[None]:
-    deadline = time.monotonic() + duration_s
-    while time.monotonic() < deadline:
-        yield
-        time.sleep(0.1)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -133,6 +134,19 @@ def test_a_taken_port_is_told(late: ModelDirectory, tmp_path: Path) -> None:
             assert (tmp_path / name).read_text() == f"the server can't listen on port {port}: Address already in use"
 
 
+def test_as_many_connections_as_the_container_allows(late: ModelDirectory) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        server = Server(late.path, wait_ready=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with server:
+        server.wait_for("ready")
+        for process in (server.workers()[0], server.management()):
+            assert resource.prlimit(process, resource.RLIMIT_NOFILE) == (hard, hard)
+
+
 def test_drain_of_all_processes(late: ModelDirectory) -> None:
     body = json.dumps(late.rows[:50]).encode()
     sent = b"POST /v2/models/model/predict HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
@@ -152,6 +166,8 @@ def test_drain_of_all_processes(late: ModelDirectory) -> None:
         server.wait_for("draining")
         ready = server.managed("/v2/health/ready")
         assert (ready.status_code, ready.json()["error"]) == (503, "the server is shutting down")
+        ready = requests.get(f"{server.url}/v2/health/ready", timeout=10)
+        assert (ready.status_code, ready.headers["retry-after"]) == (503, "1")
         # A Service that has not heard yet still sends requests, also on new connections.
         for _ in range(8):
             another = requests.post(f"{server.url}/v2/models/model/predict", json=late.rows[:1], timeout=10)

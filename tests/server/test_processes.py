@@ -91,6 +91,17 @@ def test_ends_are_forgiven(answered: float, later_s: float) -> None:
     assert ends.and_another(answered, NOW + later_s).in_a_row == 1
 
 
+def test_a_fork_that_fails_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", no_more)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(BlockingIOError):
+        fork(lambda: None)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 @pytest.fixture(scope="module")
 def pair(late: ModelDirectory) -> Iterator[Server]:
     """A server with two worker processes; tests may kill what they like."""

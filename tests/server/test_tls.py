@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,52 @@ def test_a_certificate_is_reloaded_and_a_broken_one_is_not(late: ModelDirectory,
         eventually(lambda: common_name(server.port, trusted) == "second")
         assert common_name(server.port, trusted, host="localhost") == "second"
         assert requests.get(server.url + "/v2/health/ready", verify=second, timeout=TIMEOUT_S).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def encrypted(late: ModelDirectory, secrets: Path) -> Iterator[Server]:
+    """A server with TLS and little patience."""
+    tls = str(secrets / "first")
+    with Server(late.path, scheme="https", tls_dir=tls, head_timeout_seconds="0.5", grpc_port="0") as running:
+        yield running
+
+
+def wrapped(server: Server, secrets: Path) -> ssl.SSLSocket:
+    """A connection of HTTP in TLS."""
+    context = ssl.create_default_context(cafile=str(secrets / "first" / "tls.crt"))
+    context.check_hostname = False
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT_S))
+
+
+@pytest.mark.parametrize(
+    "sent", [pytest.param(b"", id="silent"), pytest.param(b"\x16\x03\x01\x02\x00\x01", id="begun")]
+)
+def test_a_handshake_must_come_as_soon_as_a_head(encrypted: Server, sent: bytes) -> None:
+    for port in (encrypted.port, encrypted.grpc_port):
+        with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as connection:
+            connection.sendall(sent)
+            connection.settimeout(5)
+            assert connection.recv(1) == b""
+
+
+def test_a_client_that_leaves_before_its_answers_is_no_line_of_the_log(encrypted: Server, secrets: Path) -> None:
+    lines = len(encrypted.log)
+    for _ in range(3):
+        with wrapped(encrypted, secrets) as connection:
+            connection.sendall(b"GET /v2 HTTP/1.1\r\nhost: a\r\n\r\n" * 50)
+            with contextlib.suppress(OSError):
+                connection.unwrap()
+    eventually(lambda: encrypted.series("connections") == 0)
+    assert encrypted.log[lines:] == []
+
+
+def test_an_idle_client_does_not_hold_up_the_end(late: ModelDirectory, secrets: Path) -> None:
+    with Server(late.path, scheme="https", tls_dir=str(secrets / "first")) as server, wrapped(server, secrets) as idle:
+        idle.sendall(b"GET /v2 HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert idle.recv(1024).startswith(b"HTTP/1.1 200 ")
+        server.terminate()
+        # Far less than the grace period.
+        assert server.process.wait(10) == 0
 
 
 @pytest.mark.parametrize(

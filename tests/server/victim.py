@@ -131,6 +131,10 @@ class Victim:
         """Resident memory of all its processes together."""
         return sum(_resident_bytes(pid) for pid in self.processes)
 
+    def peak_bytes(self) -> int:
+        """The most resident memory that its processes ever had, each at its own time."""
+        return sum(_peak_bytes(pid) for pid in self.processes)
+
     def open_files(self) -> int:
         """Open file descriptors of all its processes together."""
         return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self.processes)
@@ -170,6 +174,11 @@ def _resident_bytes(pid: int) -> int:
     # Pages that several processes share count once over all of them.
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return sum(1024 * int(size) for size in re.findall(r"^Pss:\s+(\d+) kB$", rollup, re.MULTILINE))
+
+
+def _peak_bytes(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return sum(1024 * int(size) for size in re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE))
 
 
 def _in_line_s(task: Path) -> float:

@@ -17,7 +17,7 @@ from modelwright_server.batcher import Batcher, BatchLimits, model_failure
 from modelwright_server.board import Field
 from modelwright_server.counters import Counters
 from modelwright_server.endpoint import Endpoint
-from modelwright_server.http_message import Request, Response, error
+from modelwright_server.http_message import RETRY_SOON, Request, Response, error
 from modelwright_server.problems import Problem
 from modelwright_server.work import Work
 from modelwright_server.worker_thread import WorkerThread
@@ -25,9 +25,8 @@ from modelwright_server.worker_thread import WorkerThread
 LOGGER = logging.getLogger(__name__)
 
 INLINE_BODY_BYTES = 64 * 1024
-"""A longer body is read on the worker thread."""
+"""A longer body is read on a thread."""
 
-RETRY_SOON = ((b"retry-after", b"1"),)
 EXTENSIONS = ("binary_tensor_data",)
 
 Reply = Callable[[Response], None]
@@ -60,8 +59,9 @@ class App:
         self._access_log = access_log
         self._limits = limits
         self._guard = guard
-        self._worker = WorkerThread(loop, endpoint.settle_in_thread)
-        self.batcher = Batcher(loop, endpoint, self._worker, counters, limits)
+        # Two threads: bodies that wait to be read must hold up no prediction.
+        self._reader = WorkerThread(loop)
+        self.batcher = Batcher(loop, endpoint, WorkerThread(loop, endpoint.settle_in_thread), counters, limits)
         self._documents: dict[str, Callable[[], Response]] = {
             "/v2": partial(Response, 200, orjson.dumps(_SERVER)),
             "/v2/health/live": lambda: Response(200, b'{"live":true}'),
@@ -86,6 +86,7 @@ class App:
     def tick(self, connections: int, body_bytes: int) -> None:
         """Write the figures that are of this moment."""
         counters = self.counters
+        self.batcher.refuse_late()
         counters.set(Field.CONNECTIONS, connections)
         counters.set(Field.BODY_BYTES, body_bytes)
         counters.set(Field.IN_FLIGHT, self.in_flight)
@@ -114,10 +115,10 @@ class App:
             call.answer(_unauthorized())
         elif inline:
             self._predict(_read(decoder, request), call)
-        elif self._worker.pending + self.batcher.waiting > self._limits.waiting:
+        elif self._reader.pending + self.batcher.waiting > self._limits.waiting:
             call.done(Problem("too many large requests are waiting; ask again in a second", status=429))
         else:
-            self._worker.put(partial(_read, decoder, request), partial(self._predict, call=call))
+            self._reader.put(partial(self._read_in_turn, decoder, request), partial(self._predict, call=call))
 
     def answered(self, call: _Call, response: Response) -> None:
         """Count and log one answered prediction."""
@@ -127,6 +128,11 @@ class App:
         self.counters.prediction(response.status, seconds)
         self._access_log.answered(call.request, response, call.route, seconds)
         call.reply(response)
+
+    def _read_in_turn(self, decoder: Decoder, request: Request) -> Work[Response] | Problem:
+        if perf_counter() - request.received_s > self._limits.age_s:
+            return Problem("the request waited too long to be read; ask again in a second", status=429)
+        return _read(decoder, request)
 
     def _predict(self, work: Work[Response] | Problem, call: _Call) -> None:
         if isinstance(work, Problem):
@@ -157,7 +163,8 @@ class App:
     def _health_ready(self) -> Response:
         if self.ready:
             return Response(200, b'{"ready":true}')
-        return Response(503, orjson.dumps({"ready": False, "error": "the server is shutting down"}))
+        body = orjson.dumps({"ready": False, "error": "the server is shutting down"})
+        return Response(503, body, headers=RETRY_SOON)
 
 
 class _Call:

@@ -109,18 +109,21 @@ class Batcher:
             else:
                 self._worker.put(lambda: self._predict(batch), lambda outcome: self._finish(batch, outcome))
 
+    def refuse_late(self) -> None:
+        """Refuse those that waited too long; to be called now and then, because a call of the model may take long."""
+        oldest = monotonic() - self._limits.age_s
+        while self._waiting and self._waiting[0].since < oldest:
+            _tell(self._waiting.popleft(), Problem(_TOO_OLD, status=_REJECTED))
+
     def _take(self) -> tuple[list[_Waiting], int]:
-        """The oldest that fit into one call; those that waited too long are refused instead."""
+        """The oldest that fit into one call, of those that did not wait too long."""
+        self.refuse_late()
         waiting, limits = self._waiting, self._limits
-        oldest = monotonic() - limits.age_s
         batch: list[_Waiting] = []
         rows = 0
         while waiting:
             first = waiting[0]
-            if first.since < oldest:
-                _tell(waiting.popleft(), Problem(_TOO_OLD, status=_REJECTED))
-                continue
-            if batch and (first.alone or batch[0].alone or rows + first.work.rows > limits.rows):
+            if batch and (first.part is not batch[0].part or rows + first.work.rows > limits.rows):
                 break
             batch.append(waiting.popleft())
             rows += first.work.rows
@@ -151,25 +154,28 @@ class Batcher:
         elif len(batch) == 1:
             _tell(batch[0], result)
         else:
-            # One request's rows may be to blame: each is asked again alone, before what came after them.
-            for waiting in reversed(batch):
-                waiting.alone = True
-                self._waiting.appendleft(waiting)
+            # One request's rows may be to blame: the halves are asked again, each for itself, before what came later.
+            half = len(batch) // 2
+            for part in (batch[half:], batch[:half]):
+                mark = object()
+                for waiting in reversed(part):
+                    waiting.part = mark
+                    self._waiting.appendleft(waiting)
         if self._waiting and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._turn)
 
 
 class _Waiting:
-    """One request's work on its way through the model."""
+    """One request's work on its way through the model; what has another `part` must not be asked together with it."""
 
-    __slots__ = ("alone", "done", "since", "work")
+    __slots__ = ("done", "part", "since", "work")
 
     def __init__(self, work: Work[T], done: Callable[[T | Problem], None], since: float) -> None:
         self.work = cast("Work[object]", work)
         self.done = cast("Callable[[object], None]", done)
         self.since = since
-        self.alone = False
+        self.part: object = None
 
 
 @dataclass(frozen=True, slots=True)

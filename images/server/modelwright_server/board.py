@@ -72,9 +72,9 @@ class Figure(IntEnum):
     REQUESTS = 2
     """Prediction requests answered, whatever the answer."""
     ERRORS = 3
-    """Of them, those that the server owes: code 500 and above."""
+    """Of them, those that the server owes: code 500 and above, but 501, with which a client asks for too much."""
     REFUSED = 4
-    """Of them, those that the client must put right: code 400 to 499 but 429."""
+    """Of them, those that the client must put right: code 400 to 499 but 429, and 501."""
     REJECTED = 5
     """Of them, those refused with 429 because too much was waiting."""
     ROWS = 6

@@ -38,13 +38,18 @@ class Child:
 
 
 def fork(run: Callable[[], None]) -> Child:
-    """A child that calls `run` and ends with status 0, or with 1 when that raises.
+    """A child that calls `run` and ends with status 0, or with 1 when that raises. Raises OSError when there is none.
 
     It dies with this process, whatever kills it, and has the signals that `block_signals` blocked back.
     """
     supervisor = os.getpid()
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
     if pid:
         os.close(writing)
         return Child(pid, reading)

@@ -32,7 +32,7 @@ _OTHER_CODE = CODE_INDEX[500]
 # As plain numbers: reading a member of an enumeration takes as long as the count itself.
 _REQUESTS, _SECONDS, _ERRORS = int(Figure.REQUESTS), int(Figure.SECONDS), int(Figure.ERRORS)
 _REJECTIONS, _REFUSALS = int(Figure.REJECTED), int(Figure.REFUSED)
-_SERVER_ERROR, _REJECTED, _CLIENT_ERROR = 500, 429, 400
+_SERVER_ERROR, _NOT_OFFERED, _REJECTED, _CLIENT_ERROR = 500, 501, 429, 400
 
 
 class Counters:
@@ -66,7 +66,7 @@ class Counters:
         window[_SECONDS] += seconds
         window[LATENCY_AT + bisect_left(BOUNDS_S, seconds)] += 1.0
         if code >= _CLIENT_ERROR:
-            if code >= _SERVER_ERROR:
+            if code >= _SERVER_ERROR and code != _NOT_OFFERED:
                 window[_ERRORS] += 1.0
             elif code == _REJECTED:
                 window[_REJECTIONS] += 1.0

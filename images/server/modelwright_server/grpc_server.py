@@ -64,7 +64,11 @@ class GrpcServer:
     async def listen(self, listening: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Take connections of `listening`, which is bound; `tls` must offer h2 (ALPN). Raises OSError."""
         self._listener = await self.loop.create_server(
-            lambda: Connection(self), sock=listening, backlog=BACKLOG, ssl=tls
+            lambda: Connection(self),
+            sock=listening,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else self.limits.head_timeout_s,
         )
         self._tick()
 

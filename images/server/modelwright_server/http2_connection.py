@@ -1,9 +1,9 @@
 """HTTP/2 (RFC 9113) on one connection, as much of it as gRPC needs: frames in, calls to the server, answers out.
 
-Why this is written here and not grpc.aio's: grpcio 1.85 ends its whole server when one client sends a path that is no
-UTF-8 (`AioServer._server_main_loop` decodes it), has no bound of the bytes that it buffers, none of the time that a
-body or a reader takes, and answers a third as many calls a second. A client here costs at most its share of the bounds
-below; what breaks the protocol ends its stream or its connection and nothing else.
+Why this is written here and not grpc.aio's: the server of grpcio 1.85 ends for all clients when one sends a path that
+is not UTF-8 (`AioServer._server_main_loop` decodes it), bounds neither the bytes that it buffers nor the time that a
+body takes, and needs ten times as long for a call (docs/serving.md has the figures). A client here costs at most its
+share of the bounds below; what breaks the protocol ends its stream or its connection and nothing else.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Sending:
 
     def flush(self) -> None:
         """Let out at once what was written."""
-        if self._outgoing and not self._closed:
+        if self._outgoing and not (self._closed or self._transport.is_closing()):
             frames, self._outgoing = b"".join(self._outgoing), []
             self._transport.write(frames)
 
@@ -108,7 +108,7 @@ class Sending:
             self.write(
                 b"%b%b%b%b%b%b"
                 % (
-                    HEAD.pack(0, len(headers), HEADERS, END_HEADERS, number),
+                    HEAD.pack(len(headers) >> 8, len(headers) & 0xFF, HEADERS, END_HEADERS, number),
                     headers,
                     HEAD.pack(size >> 8, size & 0xFF, DATA, 0, number),
                     data,

@@ -17,19 +17,22 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from modelwright_server.http_head import fault_of, too_long, without_upgrade
-from modelwright_server.http_message import JSON, Head, Request, Response, error, render, render_ok
+from modelwright_server.http_head import fault_of, head_of, says_close, too_long, without_upgrade
+from modelwright_server.http_message import JSON, RETRY_SOON, Request, Response, error, render, render_ok
 from modelwright_server.http_target import path_of
 from modelwright_server.known_heads import MAX_HEAD_BYTES
-from modelwright_server.request_id import accepted_id, accepted_trace, fresh_id
+from modelwright_server.request_id import fresh_id
+from modelwright_server.unsent import unsent_bytes
 
 if TYPE_CHECKING:
     from modelwright_server.http_server import HttpServer
 
+PIECE_BYTES = 16 * 1024
+"""What is parsed at once: many small requests take far more memory when they are parsed than as bytes."""
+
 _MOST_FRAMING = 8
 """Bytes that may come over the wire for each byte of a chunked body."""
 
-RETRY_SOON = ((b"retry-after", b"1"),)
 OK, TOO_MANY_REQUESTS = 200, 429
 
 
@@ -52,12 +55,11 @@ class Connection(asyncio.Protocol):
         self._phase = _Phase.IDLE
         self._waiting: deque[Request | Response] = deque()
         self._current: Request | None = None
-        self._busy = False
-        self._last_request_read = False
-        self._reading_paused = False
-        self._writing_paused = False
-        self._read_deadline = math.inf
-        self._write_deadline = math.inf
+        self._busy = self._last_request_read = False
+        self._refused_head_request = False
+        self._reading_paused = self._writing_paused = False
+        self._read_deadline = self._write_deadline = math.inf
+        self._unparsed = b""
         self._held_bytes = 0
         self._upgrade_ignored: bytes | None = None
         self._begin_message()
@@ -75,7 +77,9 @@ class Connection(asyncio.Protocol):
         self._server.connections.discard(self)
         self._transport = None
         self._waiting.clear()
-        self._release_body()
+        self._unparsed = b""
+        # What is being answered is held by the application until it is done.
+        self._release(self._held_bytes - (len(self._current.body) if self._current else 0))
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; whole requests are queued, and the first is handed on at once."""
@@ -85,22 +89,29 @@ class Connection(asyncio.Protocol):
         end = data.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES) + 4 if at_boundary else 0
         if end > 4:
             head = self._known.get(data[:end], len(data) - end)
-            if head is not None:
+            if head is not None and self._hold(len(data) - end):
                 self._busy = True
                 self._read_deadline = math.inf
                 self._current = request = Request(head, data[end:], fresh_id(), perf_counter())
                 self._server.application.handle(request, self._reply)
                 return
-        unfinished = self._body if self._phase is _Phase.BODY else None
-        self._parse(data)
-        if unfinished is self._body and self._phase is _Phase.BODY:
-            self._count_framing(len(data))
-        if end > 4 and self._phase is _Phase.IDLE and len(self._waiting) == 1:
+        self._parse_on(data)
+        if end > 4 and self._phase is _Phase.IDLE and len(self._waiting) == 1 and not self._last_request_read:
             self._known.learn(data, end, self._waiting[0])
         self._next()
         self._update_reading()
 
-    def _parse(self, data: bytes) -> None:
+    def _parse_on(self, data: bytes = b"") -> None:
+        """Parse what came until as many requests wait as may; the rest stays bytes."""
+        data, at = self._unparsed + data, 0
+        while at < len(data) and len(self._waiting) < self._limits.pipeline and not self._last_request_read:
+            at += self._parse(data[at : at + PIECE_BYTES])
+        self._unparsed = b"" if self._last_request_read else data[at:]
+
+    def _parse(self, data: bytes) -> int:
+        """Returns how many bytes of `data` were read."""
+        read = len(data)
+        unfinished = self._body if self._phase is _Phase.BODY else None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -111,20 +122,26 @@ class Connection(asyncio.Protocol):
             else:
                 self._parser = httptools.HttpRequestParser(self)
                 self._parse(head)
-                self._parse(data[upgrade.args[0] :])
+                read = upgrade.args[0]
         except httptools.HttpParserError as problem:
             if not self._last_request_read:
                 self._refuse(400, f"malformed HTTP request: {problem}")
-        self._count_head_chunk(len(data))
+        self._count_head_chunk(read)
+        if unfinished is self._body and self._phase is _Phase.BODY:
+            self._count_framing(read)
+        return read
 
     def eof_received(self) -> bool:
-        """A client that closes its sending half still gets the answers it asked for."""
+        """A client that closes its sending half still gets the answers it asked for; over TLS there is no such half."""
         self._last_request_read = True
-        owed = self._busy or bool(self._waiting)
-        if owed and self._phase in (_Phase.HEAD, _Phase.BODY):
+        if self._phase in (_Phase.HEAD, _Phase.BODY):
             self._phase = _Phase.IDLE
             self._read_deadline = math.inf
-        return owed
+        transport = self._transport
+        stays = transport is not None and transport.can_write_eof() and self._owes_answers()
+        if transport is not None and not stays:
+            transport.close()
+        return stays
 
     def pause_writing(self) -> None:
         """The client reads too slowly: stop taking its requests."""
@@ -172,13 +189,13 @@ class Connection(asyncio.Protocol):
         """The head is whole: refuse now what would be refused after the body."""
         if self._phase is not _Phase.HEAD:
             return
+        self._phase = _Phase.BODY
         parser, headers = self._parser, self._headers
         version = parser.get_http_version()
         fault = fault_of(version, headers, self._limits)
         if fault is not None:
             self._refuse(*fault)
             return
-        self._phase = _Phase.BODY
         self._read_deadline = self._server.now() + self._limits.body_timeout_s
         if b"expect" in headers and version == "1.1" and self._transport and not self._owes_answers():
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -192,10 +209,9 @@ class Connection(asyncio.Protocol):
             self._body_bytes += len(body)
             if self._body_bytes > self._limits.body_bytes:
                 self._refuse(*too_long(self._limits))
-            elif not self._server.hold(len(body)):
+            elif not self._hold(len(body)):
                 self._refuse(429, "the server holds as many bytes of requests as it may; ask again in a second")
             else:
-                self._held_bytes += len(body)
                 self._body += body
 
     def on_message_complete(self) -> None:
@@ -204,21 +220,14 @@ class Connection(asyncio.Protocol):
             return
         self._phase = _Phase.IDLE
         self._read_deadline = math.inf
-        keep_alive = self._parser.should_keep_alive()
+        keep_alive = self._parser.should_keep_alive() and not says_close(self._headers)
         self._last_request_read = not keep_alive
         path = path_of(self._url)
         if path is None:
             self._refuse(400, "malformed HTTP request: the request target can't be read")
             return
-        head = Head(
-            method=self._parser.get_method().decode("ascii"),
-            path=path,
-            headers=self._headers,
-            keep_alive=keep_alive,
-            http_1_0=self._parser.get_http_version() == "1.0",
-            request_id=accepted_id(self._headers.get(b"x-request-id")),
-            trace=accepted_trace(self._headers.get(b"traceparent")),
-        )
+        parser = self._parser
+        head = head_of(parser.get_method(), parser.get_http_version(), path, self._headers, keep_alive=keep_alive)
         self._waiting.append(Request(head, bytes(self._body), head.request_id or fresh_id(), perf_counter()))
         self._begin_message()
 
@@ -237,20 +246,17 @@ class Connection(asyncio.Protocol):
             match self._phase:
                 case _Phase.HEAD:
                     self._refuse(408, f"the request's head did not arrive in {self._limits.head_timeout_s:g} s")
-                    self._next()
                 case _Phase.BODY:
                     self._refuse(408, f"the request's body did not arrive in {self._limits.body_timeout_s:g} s")
-                    self._next()
-                case _Phase.IDLE:
-                    transport.close()
-                case _Phase.DEAF if transport.get_write_buffer_size():
+                case _Phase.DEAF if unsent_bytes(transport):
                     self._read_deadline = now + self._limits.linger_s
-                case _Phase.DEAF:
+                case _ if transport.is_closing():
+                    # Over TLS a client that says nothing would be waited for.
+                    transport.abort()
+                case _:
+                    self._read_deadline = now + self._limits.linger_s
                     transport.close()
-
-    def is_idle(self) -> bool:
-        """True when nothing is being read, waited for or answered."""
-        return self._phase in (_Phase.IDLE, _Phase.DEAF) and not self._owes_answers()
+            self._next()
 
     def close_if_idle(self) -> None:
         """End a kept-alive connection between two requests (the last step of a drain)."""
@@ -293,14 +299,23 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, sentence: str) -> None:
         """Queue an error after what is still owed, read nothing more, and close after it."""
+        self._refused_head_request = self._phase is _Phase.BODY and self._parser.get_method() == b"HEAD"
         self._phase = _Phase.DEAF
         self._last_request_read = True
         self._read_deadline = math.inf
+        self._release(len(self._body))
+        self._body = bytearray()
         self._waiting.append(error(status, sentence, RETRY_SOON if status == TOO_MANY_REQUESTS else ()))
 
-    def _release_body(self) -> None:
-        self._server.release(self._held_bytes)
-        self._held_bytes = 0
+    def _hold(self, size_bytes: int) -> bool:
+        if not self._server.hold(size_bytes):
+            return False
+        self._held_bytes += size_bytes
+        return True
+
+    def _release(self, size_bytes: int) -> None:
+        self._held_bytes -= size_bytes
+        self._server.release(size_bytes)
 
     def _owes_answers(self) -> bool:
         return self._busy or bool(self._waiting)
@@ -309,24 +324,26 @@ class Connection(asyncio.Protocol):
         if self._busy or not self._waiting or self._writing_paused or self._transport is None:
             return
         self._busy = True
-        match self._waiting.popleft():
-            case Request() as request:
-                self._current = request
-                self._server.application.handle(request, self._reply)
-            case Response() as refusal:
-                self._server.application.refused(refusal)
-                self._reply(refusal)
+        first = self._waiting.popleft()
+        if self._unparsed:
+            self._parse_on()
+        if isinstance(first, Request):
+            self._current = first
+            self._server.application.handle(first, self._reply)
+        else:
+            self._server.application.refused(first)
+            self._reply(first)
 
     def _reply(self, response: Response) -> None:
         """Write the answer to the current request; called exactly once for each, on the event loop's thread."""
         request, self._current = self._current, None
         self._busy = False
         transport, server = self._transport, self._server
+        if request is not None and request.body:
+            self._release(len(request.body))
         if transport is None or transport.is_closing():
             return
         more = bool(self._waiting)
-        if self._held_bytes and not more and not self._body:
-            self._release_body()
         if (
             request is not None
             and request.head.plain
@@ -342,7 +359,10 @@ class Connection(asyncio.Protocol):
             return
         reading = self._phase in (_Phase.HEAD, _Phase.BODY)
         close = not more and (self._last_request_read or (server.draining and not reading))
-        transport.write(render(response, request, server.date, close=close))
+        rendered = render(response, request, server.date, close=close)
+        if request is None and self._refused_head_request:
+            rendered = rendered.removesuffix(response.body)
+        transport.write(rendered)
         if close:
             self._close_gently()
         elif more:
@@ -367,8 +387,8 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        owes_much = self._phase is not _Phase.DEAF and len(self._waiting) >= self._limits.pipeline
-        pause = self._writing_paused or owes_much
+        owes_much = len(self._waiting) >= self._limits.pipeline
+        pause = self._writing_paused or (owes_much and self._phase is not _Phase.DEAF)
         if pause and not self._reading_paused:
             self._reading_paused = True
             transport.pause_reading()

@@ -1,10 +1,12 @@
-"""Whether the head of a request frames one request that can be read here (RFC 9112, sections 3 and 6)."""
+"""The head of a request: whether it frames one request that can be read here (RFC 9112), and what it says."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
+from modelwright_server.http_message import Head
+from modelwright_server.request_id import accepted_id, accepted_trace
 from modelwright_server.settings import HttpLimits
 
 _HOST = re.compile(rb"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
@@ -34,9 +36,28 @@ def fault_of(version: str, headers: Mapping[bytes, bytes], limits: HttpLimits) -
     return None
 
 
+def head_of(method: bytes, version: str, path: str, headers: Mapping[bytes, bytes], *, keep_alive: bool) -> Head:
+    """A head without fault as a value."""
+    return Head(
+        method=method.decode("ascii"),
+        path=path,
+        headers=headers,
+        keep_alive=keep_alive,
+        http_1_0=version == "1.0",
+        request_id=accepted_id(headers.get(b"x-request-id")),
+        trace=accepted_trace(headers.get(b"traceparent")),
+    )
+
+
 def too_long(limits: HttpLimits) -> tuple[int, str]:
     """What refuses a body over the limit."""
     return 413, f"the request's body is over the limit of {limits.body_bytes} bytes; send the rows in several requests"
+
+
+def says_close(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the connection ends with this request, whatever else is said of it (section 9.3)."""
+    options = headers.get(b"connection", b"").split(b",")
+    return any(option.strip(b" \t").lower() == b"close" for option in options)
 
 
 def without_upgrade(method: bytes, version: str, headers: Mapping[bytes, bytes], *, keep_alive: bool) -> bytes:

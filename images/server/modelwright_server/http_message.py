@@ -9,6 +9,9 @@ from http import HTTPStatus
 import orjson
 
 JSON = b"application/json"
+RETRY_SOON = ((b"retry-after", b"1"),)
+"""What 429 and 503 tell: ask again in so many seconds."""
+
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 
 

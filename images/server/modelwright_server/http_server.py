@@ -51,7 +51,11 @@ class HttpServer:
     async def listen(self, listening: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Take connections of `listening`, which is bound. Raises OSError."""
         self._listener = await self.loop.create_server(
-            lambda: Connection(self), sock=listening, backlog=BACKLOG, ssl=tls
+            lambda: Connection(self),
+            sock=listening,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else self.limits.head_timeout_s,
         )
         self._tick()
 
@@ -81,10 +85,6 @@ class HttpServer:
         self.stop_accepting()
         for connection in list(self.connections):
             connection.close_if_idle()
-
-    def is_idle(self) -> bool:
-        """True when no connection is reading or owes an answer."""
-        return all(connection.is_idle() for connection in self.connections)
 
     def _tick(self) -> None:
         self.date = formatdate(usegmt=True).encode("ascii")

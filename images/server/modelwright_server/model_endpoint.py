@@ -27,7 +27,6 @@ from modelwright_server.v1 import V1Decoder, explain
 from modelwright_server.work import Work
 
 
-
 class LoadedPredictor(Predictor, Protocol):
     """A predictor as it comes from loading."""
 

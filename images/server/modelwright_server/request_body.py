@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import orjson
 
-from modelwright_server.http_message import Request
 from modelwright_server.problems import Problem
 
 JSON_TYPES = frozenset({b"application/json", b"application/x-www-form-urlencoded"})
@@ -30,12 +29,6 @@ def media_type_of(headers: Mapping[bytes, bytes], taken: frozenset[bytes]) -> by
         return media_type
     named = " or ".join(sorted(kind.decode("ascii") for kind in taken if kind != b"application/x-www-form-urlencoded"))
     raise Problem(f"Content-Type is {_said(media_type)}, must be {named}", 415)
-
-
-def json_of(request: Request, taken: frozenset[bytes] = JSON_TYPES) -> object:
-    """The JSON document of a request's whole body. Raises Problem."""
-    media_type_of(request.head.headers, taken)
-    return parse_json(request.body)
 
 
 def parse_json(body: bytes | memoryview) -> object:

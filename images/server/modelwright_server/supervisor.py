@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import signal
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ def supervise(settings: Settings, started_s: float) -> str | None:
 
     `started_s` is when the process was started, on `time.perf_counter()`'s clock.
     """
+    _allow_many_connections()
     cpus = usable_cpus()
     processes = settings.processes or cpus
     try:
@@ -191,6 +193,12 @@ class _Management:
     def _run(self) -> None:
         self._sockets.close_places()
         manage(self._settings, self._board, self._slot, self._sockets.management)
+
+
+def _allow_many_connections() -> None:
+    # Each is a file descriptor, of which many container runtimes give 1,024 unless one asks for more.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _memory_share(management: int, processes: int) -> int | None:

@@ -15,7 +15,7 @@ LOGGER = logging.getLogger(__name__)
 CERTIFICATE, KEY = "tls.crt", "tls.key"
 
 Protocol = Literal["http/1.1", "h2"]
-"""What is spoken inside; a client that asks for something else by ALPN is refused."""
+"""What is spoken inside, and offered by ALPN; a client that asks for something else gets no ALPN answer."""
 
 _PROTOCOLS: tuple[Protocol, ...] = ("http/1.1", "h2")
 

@@ -139,11 +139,6 @@ class WorkerPool:
         for process in self._processes.values():
             self._retire(process, now)
 
-    def kill(self) -> None:
-        """End what is still there."""
-        for pid in self._processes:
-            os.kill(pid, signal.SIGKILL)
-
     def _start(self, place: int, now: float, relieves: _Process | None = None) -> None:
         slot = self._free.pop()
         slot.set(Field.STARTED_AT, now)

@@ -74,13 +74,14 @@ async def _serve(service: Service, slot: Slot, place: Place) -> None:
     )
     http = HttpServer(app, settings.http)
     certificate = service.certificate
+    # Before the first connection: this process may have been forked long after the supervisor read them.
+    _keep_fresh(loop, service)
     await http.listen(place.http, None if certificate is None else certificate.context("http/1.1"))
     servers: list[HttpServer | GrpcServer] = [http]
     if place.grpc is not None:
         grpc = GrpcServer(app, settings.http, room=http)
         await grpc.listen(place.grpc, None if certificate is None else certificate.context("h2"))
         servers.append(grpc)
-    _keep_fresh(loop, service)
     slot.set(Field.READY, 1.0)
     await told_to_end.wait()
     slot.set(Field.READY, 0.0)
@@ -91,11 +92,15 @@ async def _serve(service: Service, slot: Slot, place: Place) -> None:
 def _keep_fresh(loop: asyncio.AbstractEventLoop, service: Service) -> None:
     refreshes: list[Callable[[], object]] = [part.refresh for part in (service.certificate, service.tokens) if part]
 
+    told: dict[Callable[[], object], str | None] = {}
+
     def again() -> None:
-        for refresh in refreshes:
-            if (problem := _problem_of(refresh)) is not None:
-                LOGGER.error("kept what was there before", extra=fields(reason=problem))
         loop.call_later(REFRESH_S, again)
+        for refresh in refreshes:
+            problem = _problem_of(refresh)
+            if problem is not None and problem != told.get(refresh):
+                LOGGER.error("kept what was there before", extra=fields(reason=problem))
+            told[refresh] = problem
 
     if refreshes:
         again()

@@ -1,4 +1,4 @@
-"""The one thread that does what would hold up the event loop: long predictions, and reading large bodies."""
+"""A thread that does what would hold up the event loop: long predictions, or reading large bodies."""
 
 import asyncio
 import contextlib

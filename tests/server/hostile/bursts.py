@@ -69,7 +69,8 @@ def _send(connection: socket.socket, stream: bytes) -> bool:
 
 def _judge(stream: bytes, received: bytes) -> None:
     seen = requests_in(stream)
-    answers = answers_in(received, heads=(index for index, request in enumerate(seen) if request.method == "HEAD"))
+    heads = [index for index, request in enumerate(seen) if request.method == "HEAD"]
+    answers = answers_in(received, heads=heads, head_refused=b"HEAD " in stream)
     codes = {answer.status for answer in answers}
     assert codes <= CODES, f"{codes - CODES} to {stream!r}"
     assert len(answers) <= len(seen) + 1, f"{len(answers)} answers to {stream!r}"

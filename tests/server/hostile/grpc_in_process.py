@@ -108,6 +108,7 @@ class GrpcPeer:
                 pass
         ended = pipe.ended
         connection.check_deadlines(self._loop.now + 1)
+        pipe.lost = True
         connection.connection_lost(None)
         while self._loop.turn():
             pass

@@ -200,6 +200,11 @@ FIELDS = (
     refused("connection: close", get(b"connection: close"), "200"),
     refused("connection: keep-alive, close", get(b"connection: keep-alive, close"), "200"),
     refused("two connection fields", get(b"connection: keep-alive\r\nconnection: CLOSE"), "200"),
+    refused(
+        "HTTP/1.0 with close and keep-alive",
+        get(b"connection: close", b"connection: keep-alive", version=b"HTTP/1.0"),
+        "200",
+    ),
     refused("HTTP/1.0 without keep-alive", LIVE.replace(b"HTTP/1.1", b"HTTP/1.0"), "200"),
     _field(b"x: " + b"y" * 5000, "431"),
     _field(b"x" * 5000 + b": y", "431"),

@@ -123,8 +123,11 @@ class Pipe(asyncio.Transport):
         self.written = bytearray()
         self.reading = True
         self.ended = False
+        self.lost = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        # uvloop raises when the socket is gone.
+        assert not self.lost, f"bytes for a client that is gone: {bytes(data)!r}"
         assert not self.ended, f"bytes after the end: {bytes(data)!r}"
         self.written += data
 
@@ -141,7 +144,7 @@ class Pipe(asyncio.Transport):
         self.ended = True
 
     def is_closing(self) -> bool:
-        return self.ended
+        return self.ended or self.lost
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -222,11 +225,18 @@ class Line:
             self._pipe.close()
         self.settle()
         assert self._pipe.ended, "the client is done, and the connection is still open"
+        self._pipe.lost = True
         self._connection.connection_lost(None)
+        self.settle()
         assert self._peer.server.held_bytes == 0, f"{self._peer.server.held_bytes} bytes of bodies are still held"
         assert not self._peer.server.connections
+
+    def vanish(self) -> None:
+        """The client is gone, whatever it is owed."""
+        self._pipe.lost = True
+        self._connection.connection_lost(None)
 
     def answers(self) -> list[Answer]:
         """All that was answered so far."""
         heads = (index for index, request in enumerate(self._peer.echo.executed) if request.method == "HEAD")
-        return answers_in(bytes(self._pipe.written), heads=heads)
+        return answers_in(bytes(self._pipe.written), heads=heads, head_refused=self._pipe.ended)

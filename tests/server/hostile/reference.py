@@ -43,6 +43,10 @@ def _requests(stream: bytes) -> Iterator[Seen]:
         if head is None:
             return
         method, target, minor, headers = head
+        if method == "CONNECT":
+            # What follows is for a tunnel, which there is not: the connection ends.
+            yield Seen(method, target, headers, b"", is_last=True)
+            return
         framed = _body(stream, end + 4, headers, minor)
         if framed is None:
             return

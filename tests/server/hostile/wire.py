@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3}) [\x20-\x7e]*")
 _FIELD = re.compile(rb"([a-z0-9-]+): ([\x20-\x7e]*)")
+_FINAL = 200
 TIMEOUT_S = 10.0
 
 
@@ -26,37 +27,45 @@ class Answer:
         return self.headers.get("x-request-id", "")
 
 
-def answers_in(received: bytes, *, heads: Iterable[int] = ()) -> list[Answer]:
+def answers_in(received: bytes, *, heads: Iterable[int] = (), head_refused: bool = False) -> list[Answer]:
     """All responses in `received`, which must hold nothing else; interim ones (1xx) are left out.
 
-    `heads` are the indices of answers to HEAD, which have no body. Raises AssertionError for anything else.
+    `heads` are the indices of answers to HEAD, which have no body; with `head_refused` the last answer, a refusal, may
+    have none or one, because nobody knows what it answers. Raises AssertionError for anything else.
     """
-    return list(_read(received, frozenset(heads)))
+    return list(_read(received, frozenset(heads), head_refused))
 
 
-def _read(received: bytes, heads: frozenset[int]) -> Iterator[Answer]:
+def _read(received: bytes, heads: frozenset[int], head_refused: bool) -> Iterator[Answer]:
     at = number = 0
     while at < len(received):
         end = received.find(b"\r\n\r\n", at)
         assert end >= 0, f"a head without an end: {received[at : at + 200]!r}"
-        first, *lines = received[at:end].split(b"\r\n")
-        status_line = _STATUS_LINE.fullmatch(first)
-        assert status_line, f"no status line: {first[:200]!r}"
-        fields = [_FIELD.fullmatch(line) for line in lines]
-        assert all(fields), f"malformed header fields: {lines!r}"
-        names = [field[1] for field in fields if field]
-        assert len(set(names)) == len(names), f"a header field is there twice: {lines!r}"
-        headers = {field[1].decode(): field[2].decode() for field in fields if field}
-        status = int(status_line[1])
+        status, headers = _head(received[at:end])
         at = end + 4
-        if status < 200:
+        if status < _FINAL:
             continue
-        length = 0 if number in heads else int(headers["content-length"])
+        length = int(headers["content-length"])
+        if head_refused and headers.get("connection") == "close" and len(received) - at in (0, length):
+            length = len(received) - at
+        elif number in heads:
+            length = 0
         body = received[at : at + length]
         assert len(body) == length, f"{length} bytes were promised, {len(body)} came"
         at += length
         number += 1
         yield Answer(status, headers, body)
+
+
+def _head(head: bytes) -> tuple[int, dict[str, str]]:
+    first, *lines = head.split(b"\r\n")
+    status_line = _STATUS_LINE.fullmatch(first)
+    assert status_line, f"no status line: {first[:200]!r}"
+    fields = [field for field in map(_FIELD.fullmatch, lines) if field]
+    assert len(fields) == len(lines), f"malformed header fields: {lines!r}"
+    headers = {field[1].decode(): field[2].decode() for field in fields}
+    assert len(headers) == len(lines), f"a header field is there twice: {lines!r}"
+    return int(status_line[1]), headers
 
 
 def connect(port: int, timeout_s: float = TIMEOUT_S) -> socket.socket:
