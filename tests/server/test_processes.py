@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -209,6 +210,21 @@ def test_one_hanging_process_of_two_leaves_the_pod_ready(pair: Server) -> None:
     while stuck in alive(pair):
         assert pair.managed("/v2/health/ready").status_code == 200
     eventually(lambda: len(alive(pair)) == 2)
+
+
+def test_a_container_that_was_paused_goes_on(pair: Server) -> None:
+    processes = [pair.process.pid, *alive(pair)]
+    for _ in range(20):
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        time.sleep(0.15)
+        for process in reversed(processes):
+            os.kill(process, signal.SIGCONT)
+        time.sleep(0.02)
+    assert pair.process.poll() is None
+    assert pair.managed("/v2/health/ready").status_code == 200
+    assert "draining" not in {line.get("message") for line in pair.log}
+    assert alive(pair) == processes[1:]
 
 
 @pytest.mark.parametrize(("what", "times"), [(signal.SIGKILL, 1), (signal.SIGSTOP, 2)], ids=["ends", "hangs"])

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable
@@ -17,6 +18,8 @@ LOGGER = logging.getLogger(__name__)
 MAX_WORDS_BYTES = 1024
 _PR_SET_PDEATHSIG = 1
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_SIGSET_BYTES, _SIGINFO_BYTES = 128, 128
+"""Of sigset_t and of struct signalfd_siginfo (signalfd(2))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Child:
 def fork(run: Callable[[], None]) -> Child:
     """A child that calls `run` and ends with status 0, or with 1 when that raises. Raises OSError when there is none.
 
-    It dies with this process, whatever kills it, and has the signals that `block_signals` blocked back.
+    It dies with this process, whatever kills it, and has the signals back that `Signals` keeps.
     """
     supervisor = os.getpid()
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -70,15 +73,24 @@ def fork(run: Callable[[], None]) -> Child:
         _end(status)
 
 
-def block_signals() -> None:
-    """Keep SIGTERM, SIGINT and SIGCHLD for `next_signal`."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+class Signals:
+    """SIGTERM, SIGINT and SIGCHLD of this process, kept from when this is made until `next` asks for them.
 
+    Read from a signalfd: `signal.sigtimedwait` of CPython 3.11 answers with a signal that never came when the process
+    was stopped and continued meanwhile (SIGSTOP, a debugger, a paused container) for longer than the timeout.
+    """
 
-def next_signal(timeout_s: float) -> int | None:
-    """The next of the blocked signals, as soon as it comes; None when none does."""
-    came = signal.sigtimedwait(_HANDLED, timeout_s)
-    return None if came is None else came.si_signo
+    def __init__(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+        mask = sum(1 << (number - 1) for number in _HANDLED).to_bytes(_SIGSET_BYTES, "little")
+        self._file = ctypes.CDLL(None, use_errno=True).signalfd(-1, mask, os.O_CLOEXEC | os.O_NONBLOCK)
+        if self._file < 0:
+            raise OSError(ctypes.get_errno(), "signalfd")
+
+    def next(self, timeout_s: float) -> int | None:
+        """The next of them, as soon as it comes; None when none does."""
+        readable, _, _ = select.select([self._file], [], [], timeout_s)
+        return int.from_bytes(os.read(self._file, _SIGINFO_BYTES)[:4], sys.byteorder) if readable else None
 
 
 def ended() -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
 from modelwright_server.board import Board, Field, Slot
-from modelwright_server.children import Child, block_signals, describe, ended, fork, next_signal
+from modelwright_server.children import Child, Signals, describe, ended, fork
 from modelwright_server.cpus import begin_with_one_thread, threads_of, usable_cpus
 from modelwright_server.identity import with_version
 from modelwright_server.logs import fields
@@ -73,9 +73,8 @@ def supervise(settings: Settings, started_s: float) -> str | None:
 
     bounds = Bounds(settings.hang_s, settings.max_memory_bytes or _memory_share(management.pid, processes))
     pool = WorkerPool(board, processes, start, bounds, settings.grace_s)
-    watch = _Watch(pool, management)
+    watch = _Watch(pool, management, Signals())
     gc.freeze()
-    block_signals()
     sockets.listen()
     try:
         if watch.until_ready():
@@ -105,9 +104,10 @@ def load(settings: Settings) -> Endpoint | str:
 class _Watch:
     """Waits for what happens to the child processes, and has it put right."""
 
-    def __init__(self, pool: WorkerPool, management: _Management) -> None:
+    def __init__(self, pool: WorkerPool, management: _Management, signals: Signals) -> None:
         self._pool = pool
         self._management = management
+        self._signals = signals
         self._seen_at = monotonic()
         self._since = self._seen_at
 
@@ -130,7 +130,7 @@ class _Watch:
             self._turn(TICK_S)
 
     def _turn(self, timeout_s: float) -> bool:
-        came = next_signal(timeout_s)
+        came = self._signals.next(timeout_s)
         now = monotonic()
         if now - self._seen_at > timeout_s + PAUSED_S:
             self._since = now
