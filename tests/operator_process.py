@@ -14,18 +14,27 @@ from pathlib import Path
 
 import pytest
 
+from modelwright.config import Config
 from pure import samples
 
 ROOT = Path(__file__).parents[1]
 
 
 class Operator:
-    """The operator as a process of its own, in one namespace."""
+    """The operator as a process of its own, in one namespace, with the tests' configuration or another."""
 
-    def __init__(self, scratch: Path, kubeconfig: str, namespace: str, port: int, identity: str = "one") -> None:
+    def __init__(
+        self,
+        scratch: Path,
+        kubeconfig: str,
+        namespace: str,
+        port: int,
+        identity: str = "one",
+        config: Config | None = None,
+    ) -> None:
         self.log = scratch / f"{identity}.log"
         self._config = scratch / "config.yaml"
-        self._config.write_text(json.dumps(samples.config().model_dump(mode="json", by_alias=True)))
+        self._config.write_text(json.dumps((config or samples.config()).model_dump(mode="json", by_alias=True)))
         self._namespace = namespace
         self._port = port
         path = os.pathsep.join(str(ROOT / part) for part in ("operator", "images/contract"))

@@ -19,11 +19,17 @@ Outcome = Callable[[Mapping[str, object]], str]
 
 
 class SimulatedKubelet:
-    """Plays every Pod of ours in the cluster; `outcome` gives a step's termination message from its task."""
+    """Plays every Pod of ours in the cluster; `outcome` gives a step's termination message from its task.
 
-    def __init__(self, kube: KubeClient, outcome: Outcome = samples.success, workers: int = 8) -> None:
+    Without `servers`, it leaves Pods that serve to the test.
+    """
+
+    def __init__(
+        self, kube: KubeClient, outcome: Outcome = samples.success, workers: int = 8, servers: bool = True
+    ) -> None:
         self._kube = kube
         self._outcome = outcome
+        self._servers = servers
         self._pods: asyncio.Queue[KubeObject] = asyncio.Queue()
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
@@ -77,6 +83,8 @@ class SimulatedKubelet:
         containers = cast(list[JsonObject], body["spec"]["containers"])
         names = [str(container["name"]) for container in containers]
         task = _task(containers)
+        if task is None and not self._servers:
+            return None
         if task is None:
             statuses = [_container(name, {"running": {"startedAt": now}}, ready=True) for name in names]
             ready = [

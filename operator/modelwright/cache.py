@@ -24,6 +24,7 @@ from modelwright.resources import (
     APPS_DEPLOYMENTS,
     CHILDREN,
     CONFIG_MAPS,
+    FAILED_MOUNTS,
     JOBS,
     PODS,
     REFUSALS,
@@ -32,7 +33,7 @@ from modelwright.resources import (
     ResourceType,
 )
 from modelwright.slim import slim
-from modelwright.view import Topic, View
+from modelwright.view import Cluster, Topic, View
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Cache:
         self._kinds = {kind.type: kind for kind in kinds.values()}
         self._types = {name: kind.type for name, kind in kinds.items()}
         self._config = config
+        self._cluster = Cluster()
         self._objects: dict[Id, Cached] = {}
         self._by_uid: dict[str, Id] = {}
         self._by_owner: dict[str, dict[Id, None]] = {}
@@ -159,6 +161,20 @@ class Cache:
             concerned |= self._forget(type_, obj, version)
         return concerned
 
+    def drop(self, type_: ResourceType) -> set[Key]:
+        """The cluster no longer serves this type; where it does again, its objects may be the same as before."""
+        concerned: set[Key] = set()
+        for id_ in [id_ for id_ in self._objects if id_.type == type_]:
+            concerned |= self._remove(id_)
+        return concerned
+
+    def learn(self, cluster: Cluster) -> set[Key]:
+        """The cluster can do this from now on. Returns whom it concerns: everybody, where it is news."""
+        if cluster == self._cluster:
+            return set()
+        self._cluster = cluster
+        return set(self._subjects)
+
     def get(self, key: Key) -> Entry | None:
         """One object of ours."""
         cached = self._objects.get(Id(self._types[key.kind], key.namespace, key.name))
@@ -189,13 +205,18 @@ class Cache:
                 holders = self._owned(namespace, child["metadata"]["uid"], REPLICA_SETS)
             for holder in holders:
                 pods += self._owned(namespace, holder["metadata"]["uid"], PODS)
-        uids = [child["metadata"]["uid"] for child in children]
+        refusals = {
+            obj["metadata"]["uid"]: _newest(found)
+            for obj in (*children, *pods)
+            if (found := self._owned(namespace, obj["metadata"]["uid"], REFUSALS, FAILED_MOUNTS))
+        }
         return View(
             config=config,
             children=tuple(children),
             pods=tuple(cast(Pod, pod) for pod in pods),
-            refusals={uid: _newest(found) for uid in uids if (found := self._owned(namespace, uid, REFUSALS))},
+            refusals=refusals,
             related={topic: self._published(topic) for topic in sorted(subject.references)},
+            cluster=self._cluster,
         )
 
     def _published(self, topic: Topic) -> tuple[Resource, ...]:
@@ -248,7 +269,7 @@ class Cache:
             topics = subject.publishes if isinstance(subject, Subject) else {key}
             return {key}.union(*(self._referrers.get(topic, {}) for topic in topics))
         owner = self._objects[id_].owner
-        for _ in range(3):
+        for _ in range(4):
             above = self._by_uid.get(owner) if owner is not None else None
             if above is None or above.namespace != id_.namespace:
                 return set()

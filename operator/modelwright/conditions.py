@@ -36,6 +36,7 @@ class Report:
         self._generation = generation
         self._now = timestamp(now)
         self._said: dict[str, Condition] = {}
+        self._told: set[str] = set()
 
     def ready(self, reason: str, message: str) -> None:
         """The spec is fulfilled."""
@@ -55,9 +56,11 @@ class Report:
         """Not fulfilled, because the user wants it so."""
         self._outcome(False, reason, message)
 
-    def mark(self, type_: str, holds: bool, reason: str, message: str) -> None:
-        """A condition of the kind's own."""
+    def mark(self, type_: str, holds: bool, reason: str, message: str, *, tell: bool = False) -> None:
+        """A condition of the kind's own; `tell` makes an Event of whatever changes in it."""
         self._say(type_, holds, reason, message)
+        if tell:
+            self._told.add(type_)
 
     def conditions(self) -> tuple[Condition, ...]:
         """All conditions, `Ready` first, then by name; times move only where the status moved."""
@@ -66,12 +69,20 @@ class Report:
         return tuple(sorted(self._said.values(), key=lambda c: (c.type != READY, c.type)))
 
     def events(self) -> tuple[Event, ...]:
-        """One Event where the reason of `Ready` changed."""
+        """One Event where the reason of `Ready` changed, and one for each change of what was marked to be told."""
         ready, before = self._said[READY], self._before.get(READY)
-        if before is not None and (before.status, before.reason) == (ready.status, ready.reason):
-            return ()
-        acts = STALLED in self._said or outlook(ready.reason) == "act"
-        return (Event("Warning" if acts else "Normal", ready.reason, ready.message),)
+        found: list[Event] = []
+        if before is None or (before.status, before.reason) != (ready.status, ready.reason):
+            found.append(_event(ready, STALLED in self._said))
+        for type_ in sorted(self._told):
+            now, before = self._said[type_], self._before.get(type_)
+            if before is None or (before.status, before.reason, before.message) != (
+                now.status,
+                now.reason,
+                now.message,
+            ):
+                found.append(_event(now))
+        return tuple(found)
 
     def _outcome(self, holds: bool, reason: str, message: str) -> None:
         self._said.pop(RECONCILING, None)
@@ -90,6 +101,11 @@ class Report:
             last_transition_time=self._now if before is None or moved else before.last_transition_time,
             observed_generation=self._generation,
         )
+
+
+def _event(condition: Condition, stalled: bool = False) -> Event:
+    acts = stalled or outlook(condition.reason) == "act"
+    return Event("Warning" if acts else "Normal", condition.reason, condition.message)
 
 
 def _worded(message: str) -> str:

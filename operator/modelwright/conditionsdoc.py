@@ -59,6 +59,12 @@ ASPECTS: Final[Mapping[str, Aspect]] = {
         "that is not known",
         ("GatesPassed", "NotGated"),
     ),
+    "Approved": Aspect(
+        "ModelVersion",
+        "its image may be served",
+        "it may not, in any way",
+        ("Approved", "ApprovedByPolicy", "AwaitingApproval", "ApprovalRevoked", "ApprovalOutdated", "NotPackaged"),
+    ),
     "Available": Aspect(
         "Deployment",
         "at least one server answers",
@@ -70,6 +76,26 @@ ASPECTS: Final[Mapping[str, Aspect]] = {
         "Pods are being replaced or scaled",
         "no change is under way",
         ("RollingOut", "RolledOut", "NotStarted"),
+    ),
+    "Routed": Aspect(
+        "Deployment",
+        "the host of `spec.route` leads to the model",
+        "it does not, or nobody says so; the condition is there only with `spec.route`",
+        ("RouteAccepted", "RoutePending", "RouteRejected", "RouteKindMissing"),
+    ),
+    "Autoscaled": Aspect(
+        "Deployment",
+        "the number of servers follows their load",
+        "it stays as it is; the condition is there only with `maxReplicas` above `minReplicas`, and does not decide on "
+        "`Ready` but for `RequestMissing`",
+        (
+            "AutoscalerActive",
+            "AutoscalerPending",
+            "MetricsMissing",
+            "RequestMissing",
+            "CapacityMissing",
+            "AutoscalerFailed",
+        ),
     ),
 }
 

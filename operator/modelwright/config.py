@@ -5,13 +5,14 @@ A namespace may override where its artifacts and images go (`for_namespace`), ne
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from modelwright import durations, quantities
+from modelwright.api.v1alpha1.callers import LabelSelector, Peer
 
 DEFAULT_PATH = Path("/etc/modelwright/config.yaml")
 
@@ -102,6 +103,48 @@ class Defaults(_Section):
     image_pull_secrets: tuple[str, ...] = ()
 
 
+class ServingPolicy(_Section):
+    """The NetworkPolicy of each Deployment's servers: who may reach them. They themselves reach DNS only."""
+
+    enabled: bool = True
+    operator: Peer = Peer(
+        namespace_selector=LabelSelector(),
+        pod_selector=LabelSelector(
+            match_labels={"app.kubernetes.io/name": "modelwright", "app.kubernetes.io/component": "operator"}
+        ),
+    )
+    """The operator's own Pods, which read the servers' counters."""
+    prometheus: tuple[Peer, ...] = (
+        Peer(
+            namespace_selector=LabelSelector(),
+            pod_selector=LabelSelector(match_labels={"app.kubernetes.io/name": "prometheus"}),
+        ),
+    )
+    """Who may read metrics."""
+    callers: tuple[Peer, ...] = ()
+    """Who may ask for predictions where a Deployment does not say so itself; empty: everyone."""
+
+
+class ServingMonitor(_Section):
+    """The PodMonitor of each Deployment, where the cluster has that kind."""
+
+    enabled: bool = True
+    interval: Duration = "30s"
+    labels: Mapping[str, str] = {}
+    """By which a Prometheus selects monitors."""
+
+
+class Serving(_Section):
+    """How Deployments are served, beyond what their spec says."""
+
+    network_policy: ServingPolicy = ServingPolicy()
+    pod_monitor: ServingMonitor = ServingMonitor()
+    model_volume: Literal["auto", "image", "copy"] = "auto"
+    """How a model's files reach a server of another image: mounted from the model's image, or copied out of it by an
+    init container. `auto`: mounted from Kubernetes 1.36 on.
+    """
+
+
 class Retry(_Section):
     """How a step that failed is tried again."""
 
@@ -112,12 +155,23 @@ class Retry(_Section):
 class Policy(_Section):
     """What a namespace's objects must satisfy."""
 
+    approval: Literal["automatic", "required"] = "automatic"
+    """Whether a person must approve a ModelVersion before it is served, or this policy does."""
+    server_images: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@sha256:[0-9a-f]{64}$")], ...] = ()
+    """Where approval is required: what `spec.server.image` may be, by digest."""
+    environment: tuple[str, ...] = ()
+    """Where approval is required: what `spec.server.env` may set beside settings of Modelwright's own server."""
+
 
 class Policies(_Section):
     """Policy by namespace."""
 
     default: Policy = Policy()
     namespaces: Mapping[str, Policy] = {}
+
+    def of(self, namespace: str) -> Policy:
+        """The policy of one namespace: its own where it has one, whole, else the default."""
+        return self.namespaces.get(namespace, self.default)
 
 
 class Config(_Section):
@@ -130,6 +184,7 @@ class Config(_Section):
     ceilings: Mapping[str, Quantity] = {}
     """The most that one container may ask for, by resource name."""
     retry: Retry = Retry()
+    serving: Serving = Serving()
     policy: Policies = Policies()
 
     def for_namespace(self, override: "NamespaceConfig | None") -> "Config":

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from modelwright import logs, metrics
 from modelwright.cache import Cache
 from modelwright.config import Config
+from modelwright.discovery import Discovery
 from modelwright.engine import Engine
 from modelwright.intake import Intake
 from modelwright.kinds import Kind, Subject
@@ -44,6 +45,7 @@ class House:
         scopes = settings.namespaces or (None,)
         self._own = [Reflector(kube, self._intake, type_, scope) for type_ in own for scope in scopes]
         self._children = [Reflector(kube, self._intake, type_, scope) for type_ in REFLECTED for scope in scopes]
+        self._discovery = Discovery(kube, self._intake, scopes)
         self._tasks: list[asyncio.Task[None]] = []
         self._full = False
         metrics.REGISTRY.register(metrics.Objects(self._count))
@@ -51,7 +53,8 @@ class House:
     async def start(self) -> None:
         """Fills the caches, all lists at once, and only then lets the queue run."""
         began = asyncio.get_running_loop().time()
-        await asyncio.gather(*(reflector.fill() for reflector in (*self._own, *self._children)))
+        reflectors = (*self._own, *self._children)
+        await asyncio.gather(self._discovery.fill(), *(reflector.fill() for reflector in reflectors))
         for kind in self.kinds.values():
             await self._discovered(kind.type)
         took_s = asyncio.get_running_loop().time() - began
@@ -59,6 +62,7 @@ class House:
         self._full = True
         self._queue.start()
         self._tasks = [asyncio.create_task(reflector.run()) for reflector in self._children]
+        self._tasks.append(asyncio.create_task(self._discovery.run()))
         self._tasks.append(asyncio.create_task(self._sweep(Pace().resync_s)))
 
     async def stop(self) -> None:
@@ -67,6 +71,7 @@ class House:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._discovery.stop()
         await self._queue.stop()
 
     def seen(self, type_: ResourceType, obj: KubeObject) -> None:

@@ -7,6 +7,7 @@ from modelwright.cache import Cache
 from modelwright.objects import KubeObject
 from modelwright.queue import WorkQueue
 from modelwright.resources import Key, ResourceType
+from modelwright.view import Cluster
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,14 @@ class Intake:
     def listed(self, type_: ResourceType, namespace: str | None, objects: Iterable[KubeObject], version: str) -> None:
         """These are all objects of the type there are, as of `version`."""
         self._add(self._cache.replace(type_, namespace, objects, int(version)))
+
+    def dropped(self, type_: ResourceType) -> None:
+        """The cluster no longer serves this type."""
+        self._add(self._cache.drop(type_))
+
+    def learned(self, cluster: Cluster) -> None:
+        """The cluster can do this from now on."""
+        self._add(self._cache.learn(cluster))
 
     def _add(self, keys: Iterable[Key]) -> None:
         for key in keys:

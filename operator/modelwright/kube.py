@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import random
+import re
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Final, NamedTuple, Protocol, Self, cast
@@ -23,6 +24,7 @@ from modelwright.resources import ResourceType
 logger = logging.getLogger(__name__)
 
 PAGE: Final = 500
+_SERVER_VERSION: Final = ResourceType("", "v1", "version", "Version")
 _ATTEMPTS = 4
 _REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
 _WATCH_SERVER_S = (480, 600)
@@ -193,8 +195,18 @@ class KubeClient:
 
     async def is_discovered(self, type_: ResourceType) -> bool:
         """Whether discovery names the type; that can come a moment after it can be listed."""
-        answer = await self._request("GET", "discover", type_, f"/apis/{type_.api_version}")
+        try:
+            answer = await self._request("GET", "discover", type_, f"/apis/{type_.api_version}")
+        except NotFound:
+            return False
         return any(one["name"] == type_.plural for one in cast(list[Mapping[str, str]], answer["resources"]))
+
+    async def minor_version(self) -> int:
+        """The API server's version: 36 of 1.36."""
+        answer = await self._request("GET", "discover", _SERVER_VERSION, "/version")
+        # Some distributions add a sign of their own, as in 36+.
+        found = re.match(r"\d+", str(answer.get("minor", "")))
+        return int(found[0]) if found else 0
 
     async def watch(self, type_: ResourceType, namespace: str | None, version: str) -> AsyncIterator[WatchEvent]:
         """Every change after `version`, until the server ends the stream; bookmarks are among them.

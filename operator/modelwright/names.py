@@ -20,6 +20,7 @@ TRAINING_RUN_LABEL = f"{GROUP}/training-run"
 NAMESPACE_CONFIG_LABEL = f"{GROUP}/namespace-config"
 
 APPLIED_ANNOTATION = f"{GROUP}/applied"
+IMAGE_ANNOTATION = f"{GROUP}/image"
 KEY_ANNOTATION = f"{GROUP}/key"
 
 ROOT_LENGTH = 29

@@ -127,18 +127,24 @@ class Container(TypedDict, total=False):
     """One container of a template."""
 
     name: str
-    image: str
+
+
+class TemplateMetadata(TypedDict, total=False):
+    """A Pod template's metadata."""
+
+    annotations: dict[str, str]
 
 
 class TemplateSpec(TypedDict, total=False):
     """A Pod template's spec."""
 
-    containers: list[Container]
+    initContainers: list[Container]
 
 
 class Template(TypedDict, total=False):
     """A Pod template."""
 
+    metadata: TemplateMetadata
     spec: TemplateSpec
 
 
@@ -154,6 +160,77 @@ class AppsDeployment(KubeObject):
 
     spec: NotRequired[AppsDeploymentSpec]
     status: NotRequired[AppsDeploymentStatus]
+
+
+class LoadBalancerAddress(TypedDict, total=False):
+    """Where a controller answers for an Ingress: one of the two."""
+
+    ip: str
+    hostname: str
+
+
+class LoadBalancer(TypedDict, total=False):
+    """All addresses of an Ingress."""
+
+    ingress: list[LoadBalancerAddress]
+
+
+class IngressStatus(TypedDict, total=False):
+    """What the ingress controller reports."""
+
+    loadBalancer: LoadBalancer
+
+
+class Ingress(KubeObject):
+    """A networking.k8s.io/v1 Ingress."""
+
+    status: NotRequired[IngressStatus]
+
+
+class RouteCondition(KubeCondition):
+    """A condition that a Gateway's controller sets on an HTTPRoute."""
+
+    observedGeneration: NotRequired[int]
+    lastTransitionTime: NotRequired[str]
+
+
+class ParentReference(TypedDict, total=False):
+    """A Gateway, or one of its listeners."""
+
+    name: str
+    namespace: str
+    sectionName: str
+
+
+class RouteParentStatus(TypedDict, total=False):
+    """What one controller says of an HTTPRoute under one Gateway."""
+
+    parentRef: ParentReference
+    conditions: list[RouteCondition]
+
+
+class HttpRouteStatus(TypedDict, total=False):
+    """What all controllers say."""
+
+    parents: list[RouteParentStatus]
+
+
+class HttpRoute(KubeObject):
+    """A gateway.networking.k8s.io/v1 HTTPRoute."""
+
+    status: NotRequired[HttpRouteStatus]
+
+
+class AutoscalerStatus(TypedDict, total=False):
+    """What the autoscaling controller reports."""
+
+    conditions: list[KubeCondition]
+
+
+class Autoscaler(KubeObject):
+    """An autoscaling/v2 HorizontalPodAutoscaler."""
+
+    status: NotRequired[AutoscalerStatus]
 
 
 class InvolvedObject(TypedDict, total=False):

@@ -4,11 +4,11 @@ A Pod's terminated container is believed at once: the Job's own `Complete` comes
 init container only what the kubelet wrote counts (its exit code and reason), and its text is quoted.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from modelwright.conditions import moment
-from modelwright.objects import AppsDeployment, ContainerStatus, Job, Pod, Terminated, Waiting
+from modelwright.objects import ContainerStatus, Job, Pod, Terminated, Waiting
 
 POD_GRACE = timedelta(seconds=15)
 """How long a Job may be without a Pod before that is worth a word."""
@@ -156,8 +156,8 @@ def _alive(pod: Pod, containers: tuple[ContainerStatus, ...]) -> Observation:
     name, since = pod["metadata"]["name"], pod["metadata"]["creationTimestamp"]
     for container in containers:
         waiting = container.get("state", {}).get("waiting")
-        if waiting is not None and (blocked := _blocked(container, waiting, since)):
-            return blocked
+        if waiting is not None and (found := blocked(container, waiting, since)):
+            return found
     for condition in pod.get("status", {}).get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return Blocked("Unschedulable", f"Pod {name}: {condition.get('message', '')}", since)
@@ -168,7 +168,8 @@ def _alive(pod: Pod, containers: tuple[ContainerStatus, ...]) -> Observation:
     return Starting("PodInitializing", f"Pod {name} is starting")
 
 
-def _blocked(container: ContainerStatus, waiting: Waiting, since: str) -> Blocked | None:
+def blocked(container: ContainerStatus, waiting: Waiting, since: str) -> Blocked | None:
+    """What keeps a waiting container from starting, if it is more than time; `since` when its Pod was made."""
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     where = f"container {container['name']}: {message or reason}"
     if reason == "CreateContainerConfigError":
@@ -208,40 +209,3 @@ def _ended(container: ContainerStatus, terminated: Terminated, pod: Pod) -> Obse
     reason = "ModelCheckFailed" if container["name"] == MODEL_LOADER and terminated.get("exitCode") == 1 else "Crashed"
     words = text.strip().splitlines()[-1] if text.strip() else "it left no message"
     return Died(reason, f"container {container['name']} ended with exit code {terminated.get('exitCode')}: {words}")
-
-
-def serving_trouble(pods: tuple[Pod, ...]) -> Blocked | None:
-    """The first thing, newest Pod first, that keeps a server from being ready."""
-    for pod in sorted(pods, key=lambda p: p["metadata"]["creationTimestamp"], reverse=True):
-        if "deletionTimestamp" in pod["metadata"]:
-            continue
-        since, status = pod["metadata"]["creationTimestamp"], pod.get("status", {})
-        for container in status.get("containerStatuses", []):
-            if trouble := _server_trouble(container, since):
-                return replace(trouble, message=f"Pod {pod['metadata']['name']}: {trouble.message}")
-        for condition in status.get("conditions", []):
-            if condition["type"] == "PodScheduled" and condition["status"] == "False":
-                message = f"Pod {pod['metadata']['name']}: {condition.get('message', '')}"
-                return Blocked("Unschedulable", message, since)
-    return None
-
-
-def _server_trouble(container: ContainerStatus, since: str) -> Blocked | None:
-    state, last = container.get("state", {}), container.get("lastState", {})
-    if blocked := _blocked(container, state.get("waiting", {}), since):
-        return blocked
-    ended = state.get("terminated") or last.get("terminated")
-    if ended is None or container.get("ready", False):
-        return None
-    if ended.get("reason") == "OOMKilled":
-        return Blocked("OutOfMemory", "the server was killed at its memory limit", since)
-    words = (ended.get("message", "").strip().splitlines() or ["it left no message"])[-1]
-    return Blocked("CrashLoop", f"the server ended with exit code {ended.get('exitCode')}: {words}", since)
-
-
-def replica_failure(deployment: AppsDeployment) -> str | None:
-    """Why Kubernetes refuses to create the Pods of an apps/v1 Deployment."""
-    for condition in deployment.get("status", {}).get("conditions", []):
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return condition.get("message", "Kubernetes refuses to create the Pods")
-    return None

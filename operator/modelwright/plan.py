@@ -14,12 +14,14 @@ class Child:
 
     `apply`: owned, kept so by server-side apply. `create`: owned and immutable, made once (a Job).
     `fact`: owned by nobody, made once and never touched again; one of the same name must have the same spec.
-    `replicas` is applied apart from the rest, by its own field manager.
+    `replicas` is applied apart from the rest, by its own field manager; of one that is `autoscaled` only where it has
+    none, and whatever the autoscaler makes of it stays.
     """
 
     manifest: JsonObject
     mode: Literal["apply", "create", "fact"]
     replicas: int | None = None
+    autoscaled: bool = False
 
     @property
     def name(self) -> str:

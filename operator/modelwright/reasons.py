@@ -26,6 +26,7 @@ REASONS: Final[dict[str, Reason]] = {
     "Serving": Reason("good", "The model answers; `Progressing` tells whether a newer version comes.", "Nothing."),
     "MinimumReplicasAvailable": Reason("good", "Requests are answered.", "Nothing."),
     "RolledOut": Reason("good", "No change is under way.", "Nothing."),
+    "RouteAccepted": Reason("good", "The Gateway, or an ingress controller, leads requests to the model.", "Nothing."),
     # Moving
     "Ingesting": Reason("moving", "A Job reads, checks and splits the data.", "Wait."),
     "Training": Reason("moving", "A Job trains and evaluates the model.", "Wait."),
@@ -44,8 +45,8 @@ REASONS: Final[dict[str, Reason]] = {
     # The cluster says no
     "SecretNotFound": Reason(
         "moving",
-        "A Secret that the Pod takes its keys from does not exist in the namespace.",
-        "Create the named Secret; the Pod starts by itself.",
+        "A Secret that the Pod needs does not exist in the namespace, or lacks a key.",
+        "Create the named Secret or key, or correct its name in `spec`; the Pod starts by itself.",
     ),
     "ConfigMapNotFound": Reason(
         "moving", "A ConfigMap that the Pod needs does not exist in the namespace.", "Create the named ConfigMap."
@@ -57,7 +58,15 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "ImageInvalid": Reason("act", "An image name is malformed.", "Write `host/path@sha256:…` or `host/path:tag`."),
     "ContainerCreateFailed": Reason(
-        "act", "The kubelet cannot create a container.", "The message quotes the kubelet; it names what to change."
+        "act",
+        "The kubelet cannot create a container.",
+        "The message quotes the kubelet; it names what to change. Where an image volume fails on a node older than the "
+        "control plane, set `serving.modelVolume: copy` in the chart.",
+    ),
+    "MountFailed": Reason(
+        "act",
+        "The kubelet cannot mount a volume of the Pod.",
+        "The message quotes the kubelet; it names what to change.",
     ),
     "Unschedulable": Reason(
         "act",
@@ -70,7 +79,9 @@ REASONS: Final[dict[str, Reason]] = {
         "The message quotes the refusal: often a missing service account or an exhausted quota.",
     ),
     "OutOfMemory": Reason(
-        "act", "A container was killed at its memory limit.", "Raise `spec.resources.limits.memory`, or use less data."
+        "act",
+        "A container was killed at its memory limit.",
+        "Raise `spec.resources.limits.memory`, or `spec.server.resources.limits.memory`; or use less data.",
     ),
     "DeadlineExceeded": Reason(
         "act", "The Job took longer than its deadline.", "Raise the deadline, or give the Job more CPU."
@@ -80,6 +91,12 @@ REASONS: Final[dict[str, Reason]] = {
         "act", "A container ended without telling why.", "The message quotes its last words; see the Job's log."
     ),
     "CrashLoop": Reason("act", "The server keeps ending after its start.", "The message quotes its last words."),
+    "ProgressDeadlineExceeded": Reason(
+        "act",
+        "New servers run, but none has become ready in time.",
+        "Look at the Pod's log. Raise `spec.server.startupDeadline` where a server needs longer; of another server's "
+        "image check `spec.server.port` and `spec.server.readiness`.",
+    ),
     "Forbidden": Reason("act", "The API server refused a write of the operator.", "The message quotes the refusal."),
     "Invalid": Reason("act", "The API server found a child's manifest invalid.", "The message names the field."),
     "NameTaken": Reason(
@@ -147,8 +164,76 @@ REASONS: Final[dict[str, Reason]] = {
     "RepositoryMissing": Reason(
         "act", "No repository for the image is named.", "Write `spec.package.image`, or configure one for all."
     ),
+    # Approval
+    "Approved": Reason("good", "A person has approved this image.", "Nothing."),
+    "ApprovedByPolicy": Reason("good", "The namespace's policy asks no person; a person may still say no.", "Nothing."),
+    "AwaitingApproval": Reason(
+        "act",
+        "The namespace's policy asks for a person's approval, and there is none.",
+        "The message ends in the command that approves; it needs the verb `approve` on modelversions.",
+    ),
+    "ApprovalRevoked": Reason(
+        "act",
+        "A person has said no to the version, or has removed its approval.",
+        "Approve it, or another version of the model; name another one in `spec.model.version`. A Deployment goes back "
+        "to the last approved version that it served; with none, its servers are ended.",
+    ),
+    "ApprovalOutdated": Reason(
+        "act",
+        "The approval is of another image than the one in `status.image`.",
+        "Approve the image that is there; the message ends in the command.",
+    ),
+    "NotAllowedByPolicy": Reason(
+        "act",
+        "The namespace's policy asks for approval, and the server's image or environment is not on its list.",
+        "Write what the message names, or ask the platform's administrators to add it to `policy`.",
+    ),
     # Serving
     "NoVersion": Reason("moving", "No version of the model is Ready.", "Wait for a ModelVersion, or make one."),
+    "ServersNotReady": Reason(
+        "moving", "All servers are up to date, but not ready again yet.", "Wait, or look at the Pods' logs."
+    ),
+    "RoutePending": Reason(
+        "act",
+        "Nobody has taken the route yet.",
+        "Check that the Gateway of `spec.route.gatewayRef` exists, or that a controller of "
+        "`spec.route.ingressClassName` runs. Of an Ingress it does not decide on Ready, because some controllers never "
+        "tell.",
+    ),
+    "RouteRejected": Reason(
+        "act", "The Gateway does not take the route.", "The message quotes its controller; it names what to change."
+    ),
+    "RouteKindMissing": Reason(
+        "act",
+        "The cluster has no HTTPRoute.",
+        "Install the CRDs of the Gateway API, or write `spec.route.ingressClassName` instead of `gatewayRef`.",
+    ),
+    "AutoscalerActive": Reason("good", "The number of servers follows their load.", "Nothing."),
+    "AutoscalerPending": Reason(
+        "moving",
+        "The autoscaler has no measurement of the servers yet; they stay as many as they are.",
+        "Wait: a new server is measured after about a minute. Where it lasts, look at metrics-server's log.",
+    ),
+    "MetricsMissing": Reason(
+        "act",
+        "The cluster's metrics API does not answer the autoscaler. The servers serve, and stay as many as they are.",
+        "Install metrics-server; `kubectl top pods` shows whether it works.",
+    ),
+    "RequestMissing": Reason(
+        "act",
+        "The autoscaler's target is in percent of a request that the server does not make.",
+        "Write `spec.server.resources.requests` for what `spec.scaling.metric` measures.",
+    ),
+    "CapacityMissing": Reason(
+        "act",
+        "The load asks for more servers than can be started; `minReplicas` of them run.",
+        "Add nodes or quota, as the message says, or lower `spec.scaling.maxReplicas`.",
+    ),
+    "AutoscalerFailed": Reason(
+        "act",
+        "The autoscaler leaves the servers as many as they are.",
+        "The message quotes it; often another HorizontalPodAutoscaler is for the same servers: delete that.",
+    ),
     "MinimumReplicasUnavailable": Reason("moving", "No replica answers requests.", "See the condition Ready."),
     "InternalError": Reason("act", "The step met an error of its own.", "Report it with the message."),
 }  # fmt: skip

@@ -15,11 +15,11 @@ _MESSAGE_LENGTH: Final = 1024
 def event_manifest(obj: KubeObject, event: Event, instance: str, now: datetime | None = None) -> JsonObject:
     """A core/v1 Event about `obj`, as the object was before the change that the event tells of.
 
-    Its name is a hash of the object, the sentence and the last transition before it: the same step of the same
+    Its name is a hash of the object, the sentence and the last transitions before it: the same step of the same
     object, told twice because an operator died between Event and status, is one Event.
     """
     metadata = obj["metadata"]
-    identity = (metadata["uid"], event.type, event.reason, event.message, *_last_transition(obj))
+    identity = (metadata["uid"], event.type, event.reason, event.message, *_last_transitions(obj))
     digest = hashlib.sha256("\x00".join(identity).encode()).hexdigest()[:16]
     time = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
@@ -47,9 +47,7 @@ def event_manifest(obj: KubeObject, event: Event, instance: str, now: datetime |
     }
 
 
-def _last_transition(obj: KubeObject) -> tuple[str, ...]:
+def _last_transitions(obj: KubeObject) -> tuple[str, ...]:
     status = cast(Mapping[str, Mapping[str, list[Mapping[str, str]]]], obj).get("status") or {}
-    for condition in status.get("conditions", []):
-        if condition["type"] == "Ready":
-            return condition["status"], condition["reason"], condition["lastTransitionTime"]
-    return ()
+    told = ("type", "status", "reason", "lastTransitionTime")
+    return tuple(condition[part] for condition in status.get("conditions", []) for part in told)

@@ -57,16 +57,29 @@ PODS: Final = ResourceType("", "v1", "pods", "Pod", _OURS)
 APPS_DEPLOYMENTS: Final = ResourceType("apps", "v1", "deployments", "Deployment", _OURS)
 REPLICA_SETS: Final = ResourceType("apps", "v1", "replicasets", "ReplicaSet", _OURS)
 SERVICES: Final = ResourceType("", "v1", "services", "Service", _OURS)
+DISRUPTION_BUDGETS: Final = ResourceType("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", _OURS)
+AUTOSCALERS: Final = ResourceType("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", _OURS)
+INGRESSES: Final = ResourceType("networking.k8s.io", "v1", "ingresses", "Ingress", _OURS)
+NETWORK_POLICIES: Final = ResourceType("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", _OURS)
+HTTP_ROUTES: Final = ResourceType("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute", _OURS)
+POD_MONITORS: Final = ResourceType("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor", _OURS)
 CONFIG_MAPS: Final = ResourceType("", "v1", "configmaps", "ConfigMap", f"{NAMESPACE_CONFIG_LABEL}=true")
 EVENTS: Final = ResourceType("", "v1", "events", "Event")
 REFUSALS: Final = ResourceType("", "v1", "events", "Event", fields="involvedObject.kind=Job,reason=FailedCreate")
 """The only place where Kubernetes says why a Job gets no Pod: a quota, a policy, a missing service account."""
+FAILED_MOUNTS: Final = ResourceType("", "v1", "events", "Event", fields="involvedObject.kind=Pod,reason=FailedMount")
+"""The only place where Kubernetes says that a Pod waits for a volume, such as a Secret that is not there."""
 LEASES: Final = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
 
-CHILDREN: Final = (JOBS, APPS_DEPLOYMENTS, SERVICES)
+OPTIONAL: Final = (HTTP_ROUTES, POD_MONITORS)
+"""Kinds that a cluster may lack; they are in the cache while it serves them."""
+_ALWAYS_THERE: Final = (
+    JOBS, APPS_DEPLOYMENTS, SERVICES, DISRUPTION_BUDGETS, AUTOSCALERS, INGRESSES, NETWORK_POLICIES,
+)  # fmt: skip
+CHILDREN: Final = (*_ALWAYS_THERE, *OPTIONAL)
 """What objects of ours own directly."""
-REFLECTED: Final = (*CHILDREN, REPLICA_SETS, PODS, CONFIG_MAPS, REFUSALS)
-"""What the reflector keeps in the cache."""
+REFLECTED: Final = (*_ALWAYS_THERE, REPLICA_SETS, PODS, CONFIG_MAPS, REFUSALS, FAILED_MOUNTS)
+"""What the reflector always keeps in the cache."""
 
 _BY_KIND: Final[Mapping[str, ResourceType]] = {type_.kind: type_ for type_ in CHILDREN}
 

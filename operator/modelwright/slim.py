@@ -6,7 +6,7 @@ Two versions of an object that are equal when slim are no news, so slimming also
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, cast
 
-from modelwright.names import APPLIED_ANNOTATION, FIELD_MANAGER, KEY_ANNOTATION
+from modelwright.names import APPLIED_ANNOTATION, FIELD_MANAGER, IMAGE_ANNOTATION, KEY_ANNOTATION
 from modelwright.objects import KubeObject
 from modelwright.plan import JsonObject
 
@@ -37,9 +37,10 @@ def _job(obj: JsonObject) -> JsonObject:
 def _deployment(obj: JsonObject) -> JsonObject:
     counts = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
     spec = _pick(obj.get("spec"), ("replicas",))
-    template = _mapping(_mapping(_mapping(obj.get("spec")).get("template")).get("spec"))
-    containers = [_pick(one, ("name", "image")) for one in _list(template.get("containers"))]
-    spec["template"] = {"spec": {"containers": containers}}
+    template = _mapping(_mapping(obj.get("spec")).get("template"))
+    annotations = _pick(_mapping(template.get("metadata")).get("annotations"), (IMAGE_ANNOTATION,))
+    inits = [_pick(one, ("name",)) for one in _list(_mapping(template.get("spec")).get("initContainers"))]
+    spec["template"] = {"metadata": {"annotations": annotations}, "spec": {"initContainers": inits}}
     return _applied(obj, _child(obj, spec, _with_conditions(_pick(obj.get("status"), counts), obj)))
 
 
@@ -56,6 +57,38 @@ def _service(obj: JsonObject) -> JsonObject:
     return _applied(obj, _child(obj, _pick(obj.get("spec"), ("clusterIP",)), None))
 
 
+def _configured(obj: JsonObject) -> JsonObject:
+    """A child that is of interest only for being as it was applied."""
+    return _applied(obj, _child(obj, None, None))
+
+
+def _ingress(obj: JsonObject) -> JsonObject:
+    return _applied(obj, _child(obj, None, _pick(obj.get("status"), ("loadBalancer",))))
+
+
+def _autoscaler(obj: JsonObject) -> JsonObject:
+    """Its words are of interest only where it says no."""
+    found = [_mapping(one) for one in _list(_mapping(obj.get("status")).get("conditions"))]
+    told = [
+        _pick(one, ("type", "status") if one.get("status") == "True" else _CONDITION)
+        for one in found
+        if one.get("type") in ("AbleToScale", "ScalingActive")
+    ]
+    return _applied(obj, _child(obj, None, {"conditions": told}))
+
+
+def _http_route(obj: JsonObject) -> JsonObject:
+    condition = (*_CONDITION, "observedGeneration", "lastTransitionTime")
+    parents = [
+        {
+            "parentRef": _pick(_mapping(parent).get("parentRef"), ("name", "namespace", "sectionName")),
+            "conditions": [_pick(one, condition) for one in _list(_mapping(parent).get("conditions"))],
+        }
+        for parent in _list(_mapping(obj.get("status")).get("parents"))
+    ]
+    return _applied(obj, _child(obj, None, {"parents": parents}))
+
+
 def _replica_set(obj: JsonObject) -> JsonObject:
     return _child(obj, None, None)
 
@@ -70,7 +103,8 @@ def _event(obj: JsonObject) -> JsonObject:
 
 
 def _child(obj: JsonObject, spec: JsonObject | None, status: JsonObject | None) -> JsonObject:
-    metadata = _pick(obj.get("metadata"), (*_METADATA, "generation") if obj["kind"] == "Deployment" else _METADATA)
+    counted = obj["kind"] in ("Deployment", "HTTPRoute")
+    metadata = _pick(obj.get("metadata"), (*_METADATA, "generation") if counted else _METADATA)
     annotations = _pick(_mapping(obj.get("metadata")).get("annotations"), (APPLIED_ANNOTATION, KEY_ANNOTATION))
     if annotations:
         metadata["annotations"] = annotations
@@ -116,6 +150,12 @@ _SLIMMERS: Final[Mapping[tuple[str, str], Callable[[JsonObject], JsonObject]]] =
     ("apps/v1", "ReplicaSet"): _replica_set,
     ("v1", "Pod"): _pod,
     ("v1", "Service"): _service,
+    ("policy/v1", "PodDisruptionBudget"): _configured,
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): _autoscaler,
+    ("networking.k8s.io/v1", "NetworkPolicy"): _configured,
+    ("networking.k8s.io/v1", "Ingress"): _ingress,
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"): _http_route,
+    ("monitoring.coreos.com/v1", "PodMonitor"): _configured,
     ("v1", "ConfigMap"): _config_map,
     ("v1", "Event"): _event,
 }

@@ -6,10 +6,20 @@ from typing import cast
 
 from modelwright.api.v1alpha1 import Dataset, ModelVersion, Resource, TrainingRun
 from modelwright.config import Config
-from modelwright.objects import AppsDeployment, Job, KubeObject, Pod, owner_uid
+from modelwright.objects import AppsDeployment, Autoscaler, HttpRoute, Ingress, Job, KubeObject, Pod, owner_uid
 
 Topic = tuple[str, str, str]
 """(kind, namespace, name) of an object, or ("Model", namespace, model) for all ModelVersions of a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What this cluster can do that another may not."""
+
+    kinds: frozenset[str] = frozenset()
+    """Those of the optional kinds that it serves, such as HTTPRoute."""
+    image_volumes: bool = False
+    """Whether a Pod may mount an image's files."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +29,15 @@ class View:
     config: Config
     """The configuration in force in the object's namespace."""
     children: tuple[KubeObject, ...] = ()
-    """Jobs, apps/v1 Deployments and Services whose managing owner is the object."""
+    """Jobs, apps/v1 Deployments, Services and the like whose managing owner is the object."""
     pods: tuple[Pod, ...] = ()
     """Pods reached by UID: object → Job → Pod, or object → Deployment → ReplicaSet → Pod."""
     refusals: Mapping[str, str] = field(default_factory=dict)
-    """Why Kubernetes last refused to make a Pod, by the UID of the child that wanted it."""
+    """Why Kubernetes last refused: to make a Pod, by the UID of its Job; to mount a volume, by the Pod's UID."""
     related: Mapping[Topic, tuple[Resource, ...]] = field(default_factory=dict)
     """What the object's references name, and is there."""
+    cluster: Cluster = Cluster()
+    """What the cluster can do."""
 
     def job(self, name: str) -> Job | None:
         """The object's Job of this name."""
@@ -38,6 +50,18 @@ class View:
     def deployment(self, name: str) -> AppsDeployment | None:
         """The object's apps/v1 Deployment of this name."""
         return cast(AppsDeployment | None, self._child("Deployment", name))
+
+    def autoscaler(self, name: str) -> Autoscaler | None:
+        """The object's HorizontalPodAutoscaler of this name, also while it is on its way out."""
+        return cast(Autoscaler | None, self._child("HorizontalPodAutoscaler", name))
+
+    def ingress(self, name: str) -> Ingress | None:
+        """The object's Ingress of this name."""
+        return cast(Ingress | None, self._child("Ingress", name))
+
+    def http_route(self, name: str) -> HttpRoute | None:
+        """The object's HTTPRoute of this name."""
+        return cast(HttpRoute | None, self._child("HTTPRoute", name))
 
     def pods_of(self, job: Job) -> tuple[Pod, ...]:
         """The Pods of one Job, oldest first."""

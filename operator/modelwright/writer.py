@@ -157,7 +157,7 @@ class Writer:
                 same = {"metadata": {"uid": known["metadata"]["uid"]}, "spec": child.manifest["spec"]}
                 await self._kube.overwrite(type_, namespace, name, same)
                 now = await self._send(type_, namespace, manifest, FIELD_MANAGER)
-        if child.replicas is not None and (known is None or _replicas(now) != child.replicas):
+        if child.replicas is not None and (known is None or _is_to_scale(now, child)):
             scale: JsonObject = {
                 "apiVersion": child.manifest["apiVersion"],
                 "kind": child.manifest["kind"],
@@ -249,8 +249,10 @@ def _who(owner: OwnerReference) -> tuple[str, str, str]:
     return owner["apiVersion"].partition("/")[0], owner["kind"], owner["name"]
 
 
-def _replicas(obj: KubeObject | None) -> object:
-    return cast(Mapping[str, Mapping[str, object]], obj or {}).get("spec", {}).get("replicas")
+def _is_to_scale(live: KubeObject | None, child: Child) -> bool:
+    """Whether the object that was there has a wrong number of replicas; an autoscaler's only where that is none."""
+    replicas = cast(Mapping[str, Mapping[str, object]], live or {}).get("spec", {}).get("replicas")
+    return not replicas if child.autoscaled else replicas != child.replicas
 
 
 def _within(wanted: object, found: object) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from modelwright.api.v1alpha1.server import TUNABLE
 from modelwright.api.v1alpha1.trainingrun import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from modelwright.names import API_VERSION
 
@@ -14,6 +15,7 @@ _WORDS = {
     "{$metrics}": ", ".join(f'"{name}"' for name in CLASSIFICATION_METRICS + REGRESSION_METRICS),
     "{$metrics_by_task}": f"classification has {', '.join(CLASSIFICATION_METRICS)}; "
     f"regression has {', '.join(REGRESSION_METRICS)}",
+    "{$tunable}": ", ".join(name.removeprefix("MODELWRIGHT_") for name in TUNABLE),
 }
 
 

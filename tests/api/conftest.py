@@ -1,19 +1,27 @@
 """A real API server with our CustomResourceDefinitions, for this folder's tests."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from kubernetes import client, config
 
+from modelwright import access
+from modelwright.kube import KubeClient
+from modelwright.resources import ResourceType
+from operator_process import Operator
+
 ROOT = Path(__file__).parents[2]
 KUBECONFIG = "MODELWRIGHT_TEST_KUBECONFIG"
 """Names the kubeconfig of a cluster to test on; its CRDs are replaced by ours."""
+NAMESPACES = ResourceType("", "v1", "namespaces", "Namespace")
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +64,31 @@ def api_server(kubeconfig: str) -> client.ApiClient:
             time.sleep(0.1)
     wait_until_current(client.CustomObjectsApi(api), until)
     return api
+
+
+@pytest.fixture
+async def kube(
+    api_server: client.ApiClient, kubeconfig: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[KubeClient]:
+    assert api_server is not None
+    monkeypatch.setenv("KUBECONFIG", kubeconfig)
+    async with KubeClient(access.discover(), agent="test") as found:
+        yield found
+
+
+@pytest.fixture
+async def namespace(kube: KubeClient) -> AsyncIterator[str]:
+    name = f"engine-{uuid.uuid4().hex[:8]}"
+    await kube.create(NAMESPACES, None, {"metadata": {"name": name}})
+    yield name
+    await kube.delete(NAMESPACES, None, name, None)
+
+
+@pytest.fixture
+def operator(tmp_path: Path, kubeconfig: str, namespace: str, unused_tcp_port: int) -> Iterator[Operator]:
+    found = Operator(tmp_path, kubeconfig, namespace, unused_tcp_port)
+    yield found
+    found.end(signal.SIGKILL)
 
 
 def established(crd: client.V1CustomResourceDefinition) -> bool:

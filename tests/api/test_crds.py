@@ -83,13 +83,17 @@ def test_a_model_version_cannot_be_changed(api_server: client.ApiClient) -> None
             {"spec": {"model": "others"}},
             {"spec": {"package": {"image": "example.org/models/flights"}}},
             {"spec": {"source": {"digest": None}}},
+            {"spec": {"resources": {"limits": {"memory": "1Gi"}}}},
+            {"spec": {"imagePullSecrets": [{"name": "regcred"}]}},
         ):
             with pytest.raises(client.ApiException) as refusal:
                 objects.patch_namespaced_custom_object(*at, patch)
-            assert said(refusal.value) == {
-                "spec: Invalid value: a ModelVersion is a fact and cannot be changed; create one of another name"
-            }
+            fact = "a ModelVersion is a fact, of which only the approval can be changed; create one of another name"
+            assert said(refusal.value) == {f"spec: Invalid value: {fact}"}
         objects.patch_namespaced_custom_object(*at, {"metadata": {"labels": {"team": "blue"}}})
+        for approval in ({"approved": True, "approvedBy": "ana", "imageDigest": DIGEST}, {"approved": False}, None):
+            patched = objects.patch_namespaced_custom_object(*at, {"spec": {"approval": approval}})
+        assert "approval" not in patched["spec"]
     finally:
         objects.delete_namespaced_custom_object(*at)
 

@@ -3,17 +3,27 @@
 import asyncio
 import signal
 import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
 import pytest
-from kubernetes import client
 
+from api.asking import (
+    DATASETS,
+    DEPLOYMENTS,
+    RUNS,
+    VERSIONS,
+    condition,
+    edited,
+    essence,
+    is_ready,
+    manifest,
+    put,
+    versions,
+)
 from conditions_lint import lint
-from modelwright import access
 from modelwright.api.v1alpha1 import Dataset
 from modelwright.cache import Cache
 from modelwright.config import Config
@@ -26,76 +36,11 @@ from modelwright.objects import KubeObject
 from modelwright.plan import JsonObject
 from modelwright.queue import Gone, Outcome, WorkQueue
 from modelwright.reflector import Reflector
-from modelwright.resources import APPS_DEPLOYMENTS, EVENTS, JOBS, LEASES, PODS, SERVICES, Key, ResourceType, ours
+from modelwright.resources import APPS_DEPLOYMENTS, EVENTS, JOBS, LEASES, PODS, SERVICES, Key, ResourceType
 from modelwright.view import View
 from operator_process import Operator, eventually
 from pure import samples
 from simulated_kubelet import SimulatedKubelet
-
-DATASETS = ours("Dataset", "datasets")
-RUNS = ours("TrainingRun", "trainingruns")
-VERSIONS = ours("ModelVersion", "modelversions")
-DEPLOYMENTS = ours("Deployment", "modeldeployments")
-NAMESPACES = ResourceType("", "v1", "namespaces", "Namespace")
-WRITTEN = (DATASETS, RUNS, VERSIONS, DEPLOYMENTS, JOBS, APPS_DEPLOYMENTS, SERVICES, EVENTS)
-
-
-@pytest.fixture
-async def kube(
-    api_server: client.ApiClient, kubeconfig: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[KubeClient]:
-    assert api_server is not None
-    monkeypatch.setenv("KUBECONFIG", kubeconfig)
-    async with KubeClient(access.discover(), agent="test") as found:
-        yield found
-
-
-@pytest.fixture
-async def namespace(kube: KubeClient) -> AsyncIterator[str]:
-    name = f"engine-{uuid.uuid4().hex[:8]}"
-    await kube.create(NAMESPACES, None, {"metadata": {"name": name}})
-    yield name
-    await kube.delete(NAMESPACES, None, name, None)
-
-
-@pytest.fixture
-def operator(tmp_path: Path, kubeconfig: str, namespace: str, unused_tcp_port: int) -> Iterator[Operator]:
-    found = Operator(tmp_path, kubeconfig, namespace, unused_tcp_port)
-    yield found
-    found.end(signal.SIGKILL)
-
-
-def manifest(of: JsonObject, namespace: str) -> JsonObject:
-    """A sample in a test's namespace."""
-    return {**of, "metadata": {**cast(JsonObject, of["metadata"]), "namespace": namespace}}
-
-
-def condition(obj: KubeObject, type_: str) -> Mapping[str, str]:
-    """One condition of an object; empty where it is not there."""
-    status = cast(Mapping[str, list[Mapping[str, str]]], dict(obj).get("status") or {})
-    return next((one for one in status.get("conditions", []) if one["type"] == type_), {})
-
-
-def is_ready(kube: KubeClient, type_: ResourceType, namespace: str, name: str) -> Callable[[], Awaitable[bool]]:
-    async def asked() -> bool:
-        try:
-            found = await kube.get(type_, namespace, name)
-        except NotFound:
-            return False
-        return condition(found, "Ready").get("status") == "True"
-
-    return asked
-
-
-async def versions(kube: KubeClient, namespace: str) -> dict[str, str]:
-    """The resourceVersion of everything that the operator could have written."""
-    found = {}
-    for type_ in WRITTEN:
-        for item in (await kube.page(type_, namespace)).items:
-            found[f"{type_.plural}.{type_.group}/{item['metadata']['name']}"] = item["metadata"].get(
-                "resourceVersion", ""
-            )
-    return found
 
 
 async def test_the_whole_chain_comes_to_rest_and_a_restart_writes_nothing(
@@ -130,21 +75,6 @@ async def test_the_whole_chain_comes_to_rest_and_a_restart_writes_nothing(
     owners = cast(list[JsonObject], cast(JsonObject, served["metadata"])["managedFields"])
     scaled = [m for m in owners if m["manager"] == "modelwright-scale"]
     assert [list(cast(JsonObject, m["fieldsV1"])) for m in scaled] == [["f:spec"]]
-
-
-def put(*path: str | int, value: object = None) -> Callable[[JsonObject], None]:
-    """An edit: a field's new value, or its removal."""
-
-    def edit(obj: JsonObject) -> None:
-        *parents, last = path
-        inside = cast(dict[str | int, object], obj)
-        for step in parents:
-            inside = cast(dict[str | int, object], inside[step])
-        del inside[last]
-        if value is not None:
-            inside[last] = value
-
-    return edit
 
 
 _SERVER = ("spec", "template", "spec", "containers", 0)
@@ -201,25 +131,6 @@ async def test_what_was_done_to_a_child_is_put_right_whether_the_operator_was_th
         await asyncio.sleep(2)
         written = [line for line in operator.metrics() if "requests_total" in line and 'verb="apply"' in line]
         assert written == [], "a restart asks for no write, not even for one that would change nothing"
-
-
-def essence(obj: KubeObject) -> JsonObject:
-    """What an object of ours is meant to be."""
-    metadata = obj["metadata"]
-    applied = metadata.get("annotations", {}).get(APPLIED_ANNOTATION)
-    return {"spec": dict(obj)["spec"], "labels": metadata.get("labels"), "applied": applied}
-
-
-async def edited(kube: KubeClient, type_: ResourceType, namespace: str, edit: Callable[[JsonObject], None]) -> None:
-    """Another hand's change."""
-    while True:
-        found = cast(JsonObject, await kube.get(type_, namespace, "late-flights"))
-        edit(found)
-        try:
-            await kube.replace(type_, namespace, "late-flights", found)
-        except Conflict:
-            continue
-        return
 
 
 async def test_killed_anywhere_it_converges_and_does_nothing_twice(

@@ -14,6 +14,7 @@ from modelwright.plan import Plan
 from modelwright.resources import (
     APPS_DEPLOYMENTS,
     CONFIG_MAPS,
+    FAILED_MOUNTS,
     JOBS,
     PODS,
     REFUSALS,
@@ -22,7 +23,7 @@ from modelwright.resources import (
     Key,
     ResourceType,
 )
-from modelwright.view import Topic, View
+from modelwright.view import Cluster, Topic, View
 from pure.cluster_objects import dataset, deployment, job, model_version, obj, override, pod, refusal
 
 
@@ -213,6 +214,29 @@ def test_a_refusal_that_is_no_news_or_a_foreigners_wakes_nobody_and_ends_with_it
     assert cache.observe(REFUSALS, refusal("ours", work, QUOTA)) == set()
     assert cache.forget(REFUSALS, refusal("ours", work, QUOTA)) == {key("Dataset", "a")}
     assert not view(cache, key("Dataset", "a")).refusals
+
+
+def test_what_is_said_of_a_pod_of_a_server_reaches_its_deployment(cache: Cache) -> None:
+    owner = deployment("d", "m")
+    live = obj("Deployment", "d", "apps/v1", owner=owner, uid="live")
+    replica_set = obj("ReplicaSet", "d-1", "apps/v1", owner=live)
+    server = pod("d-1-x", replica_set)
+    for type_, one in ((DEPLOYMENTS, owner), (APPS_DEPLOYMENTS, live), (REPLICA_SETS, replica_set)):
+        cache.observe(type_, one)
+    words = 'MountVolume.SetUp failed for volume "tls" : secret "s" not found'
+    assert cache.observe(FAILED_MOUNTS, refusal("early", server, words)) == set()
+    assert cache.observe(PODS, server) == {key("Deployment", "d")}
+    assert view(cache, key("Deployment", "d")).refusals == {server["metadata"]["uid"]: words}
+    assert cache.observe(FAILED_MOUNTS, refusal("late", server, words)) == {key("Deployment", "d")}
+
+
+def test_what_the_cluster_can_do_is_news_once_and_for_everybody(cache: Cache) -> None:
+    cache.observe(DEPLOYMENTS, deployment("d", "m"))
+    cache.observe(DATASETS, dataset("a"))
+    able = Cluster(frozenset({"HTTPRoute"}))
+    assert cache.learn(able) == {key("Deployment", "d"), key("Dataset", "a")}
+    assert cache.learn(able) == set()
+    assert view(cache, key("Deployment", "d")).cluster == able
 
 
 def test_a_version_of_a_model_wakes_whom_it_concerns(cache: Cache) -> None:

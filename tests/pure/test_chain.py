@@ -160,6 +160,13 @@ def _linger(world: World, number: int) -> None:
     world.collect()
 
 
+def _scale(world: World, n: int) -> None:
+    live = world.objects.get(("apps/Deployment", "late-flights"))
+    if live is not None:
+        live["spec"]["replicas"] = n % 7
+        live["metadata"]["generation"] += 1
+
+
 HAPPENINGS: dict[str, Happening] = {
     "a Pod starts": _on_a_job(lambda world, job, _: world.start(job)),
     "a Job succeeds": _on_a_job(lambda world, job, _: world.succeed(job)),
@@ -184,6 +191,8 @@ HAPPENINGS: dict[str, Happening] = {
     "the run gets more memory": _edit(RUN, lambda n: {"resources": {"limits": {"memory": f"{4 + n % 3}Gi"}}}),
     "the run is suspended or resumed": _edit(RUN, lambda n: {"suspend": n % 2 == 0}),
     "the deployment is scaled": _edit(SERVED, lambda n: {"scaling": {"minReplicas": 1 + n % 3}}),
+    "the deployment scales by load": _edit(SERVED, lambda n: {"scaling": {"minReplicas": 1 + n % 2, "maxReplicas": 5}}),
+    "an autoscaler or another hand scales": _scale,
     "a version is deleted": _on_a_version(lambda world, name: world.delete("ModelVersion", name)),
     "servers come and go": _roll_out,
     "deletions begin or end to linger": _linger,

@@ -14,9 +14,17 @@ import yaml
 
 from modelwright import durations, quantities
 from modelwright.api.v1alpha1 import Deployment, TrainingRun
+from modelwright.api.v1alpha1.route import Route
 from modelwright.children import volumes
 from modelwright.children.deployment import serving_deployment
+from modelwright.children.endpoints import endpoints
+from modelwright.children.horizontalpodautoscaler import serving_autoscaler
+from modelwright.children.httproute import serving_http_route
+from modelwright.children.ingress import serving_ingress
 from modelwright.children.modelversion import model_version
+from modelwright.children.networkpolicy import serving_network_policy
+from modelwright.children.poddisruptionbudget import serving_disruption_budget
+from modelwright.children.podmonitor import serving_pod_monitor
 from modelwright.children.service import serving_service
 from modelwright.config import Config, Resources
 from modelwright.plan import Child, JsonObject
@@ -37,6 +45,14 @@ FULL_CONFIG = samples.config(
     store={"uri": "pvc://artifacts/mw", "secretName": ""},
     registry={"repository": "registry.test/models", "insecure": True, "pushSecretName": "push"},
     defaults={"jobDeadline": "90m", "imagePullSecrets": ["ours"]},
+    serving={
+        "podMonitor": {"interval": "5s", "labels": {"release": "monitoring"}},
+        "networkPolicy": {
+            "operator": {"podSelector": {"matchLabels": {"app": "operator"}}},
+            "prometheus": [],
+            "callers": [{"podSelector": {"matchLabels": {"app": "shop"}}}],
+        },
+    },
 )
 KEYED_CONFIG = samples.config(store={"uri": "s3://bucket/mw", "endpoint": "http://s3:9000"})
 
@@ -62,10 +78,66 @@ def deployment_of(manifest: JsonObject) -> Deployment:
 
 FULL_SERVING = samples.deployment(
     version="v1",
-    scaling={"minReplicas": 3},
-    server={"env": [{"name": "OMP_NUM_THREADS", "value": "1"}], "resources": COMMON["resources"]},
+    scaling={
+        "minReplicas": 3,
+        "maxReplicas": 12,
+        "metric": "memory",
+        "target": 60,
+        "behavior": {
+            "scaleUp": {"stabilizationWindowSeconds": 30},
+            "scaleDown": {
+                "selectPolicy": "Min",
+                "policies": [
+                    {"type": "Pods", "value": 1, "periodSeconds": 60},
+                    {"type": "Percent", "value": 10, "periodSeconds": 60},
+                ],
+            },
+        },
+    },
+    server={
+        "env": [{"name": "OMP_NUM_THREADS", "value": "1"}, {"name": "MODELWRIGHT_MAX_ROWS", "value": "500"}],
+        "resources": COMMON["resources"],
+        "startupDeadline": "1h30m",
+        "batching": {"maxSize": 64, "maxDelay": "2ms"},
+        "tls": {"secretName": "flights-tls"},
+        "auth": {"tokensSecretName": "flights-tokens"},
+        "callers": [
+            {"namespaceSelector": {"matchLabels": {"team": "web"}}, "podSelector": {}},
+            {"ipBlock": {"cidr": "10.1.0.0/16"}},
+        ],
+    },
+    route={
+        "host": "models.example.org",
+        "path": "/v2/models/late-flights",
+        "ingressClassName": "nginx",
+        "tls": {"secretName": "models-tls"},
+        "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"},
+    },
     serviceAccountName="robot",
     imagePullSecrets=[{"name": "pull"}],
+)
+OTHER_PLAIN = samples.deployment(
+    scaling={"maxReplicas": 2}, server={"image": "mlserver:1.7"}, route={"host": "models.example.org"}
+)
+OTHER_FULL = samples.deployment(
+    server={
+        "image": "nvcr.io/nvidia/tritonserver:26.01-py3",
+        "command": ["tritonserver"],
+        "args": ["--model-repository=/mnt/models", "--http-port=8000"],
+        "port": 8000,
+        "grpcPort": 8001,
+        "readiness": {"path": "/v2/health/ready"},
+        "liveness": {"path": "/v2/health/live"},
+        "metrics": {"port": 8002},
+        "modelPath": "/mnt/models/late-flights/1",
+        "env": [{"name": "HOME", "value": "/mnt/home"}],
+        "resources": {"limits": {"nvidia.com/gpu": 1}},
+    },
+    route={
+        "host": "models.example.org",
+        "gatewayRef": {"name": "public", "namespace": "gateways", "sectionName": "https"},
+        "annotations": {"example.org/team": "ana"},
+    },
 )
 FULL_RUN = samples.training_run(
     **COMMON,
@@ -82,6 +154,36 @@ CLAIM_DATA = samples.dataset(source={"uri": "pvc://raw/flights.csv"})
 MAP_DATA = samples.dataset(source={"uri": "configmap://seed.data/flights.csv"})
 FULL_VERSION = samples.model_version(**COMMON, package={"image": "r.test/mine", "pushSecretRef": {"name": "mine"}})
 
+PLAIN, FULL = deployment_of(samples.deployment()), deployment_of(FULL_SERVING)
+PLAIN_OTHER, FULL_OTHER = deployment_of(OTHER_PLAIN), deployment_of(OTHER_FULL)
+
+
+def apps_deployment(resource: Deployment, config: Config, *, copied: bool = False) -> Child:
+    """The Deployment's servers."""
+    autoscaled = resource.spec.scaling.automatic
+    return serving_deployment(resource, "late-flights", "v1", IMAGE, config, copied=copied, autoscaled=autoscaled)
+
+
+def route_of(resource: Deployment) -> Route:
+    """The Deployment's route."""
+    assert resource.spec.route is not None
+    return resource.spec.route
+
+
+def http_route(resource: Deployment) -> Child:
+    """The Deployment's HTTPRoute."""
+    route = route_of(resource)
+    assert route.gateway_ref is not None
+    return serving_http_route(resource, route, route.gateway_ref)
+
+
+def pod_monitor(resource: Deployment, config: Config) -> Child:
+    """The Deployment's PodMonitor."""
+    metrics = endpoints(resource).metrics
+    assert metrics is not None
+    return serving_pod_monitor(resource, metrics, config.serving.pod_monitor)
+
+
 CHILDREN = {
     "ingest-plain": job_of(samples.dataset(), KEYED_CONFIG),
     "ingest-full": job_of(FULL_DATA, KEYED_CONFIG),
@@ -91,11 +193,26 @@ CHILDREN = {
     "train-full": job_of(FULL_RUN, FULL_CONFIG),
     "package-plain": job_of(samples.model_version(), KEYED_CONFIG),
     "package-full": job_of(FULL_VERSION, FULL_CONFIG),
-    "deployment-plain": serving_deployment(
-        deployment_of(samples.deployment()), "late-flights", "v1", IMAGE, KEYED_CONFIG
-    ),
-    "deployment-full": serving_deployment(deployment_of(FULL_SERVING), "late-flights", "v1", IMAGE, FULL_CONFIG),
-    "service": serving_service(deployment_of(samples.deployment())),
+    "deployment-plain": apps_deployment(PLAIN, KEYED_CONFIG),
+    "deployment-full": apps_deployment(FULL, FULL_CONFIG),
+    "deployment-other-plain": apps_deployment(PLAIN_OTHER, KEYED_CONFIG, copied=True),
+    "deployment-other-full": apps_deployment(FULL_OTHER, FULL_CONFIG),
+    "service": serving_service(PLAIN),
+    "service-tls": serving_service(FULL),
+    "service-other-plain": serving_service(PLAIN_OTHER),
+    "service-other-full": serving_service(FULL_OTHER),
+    "poddisruptionbudget": serving_disruption_budget(PLAIN),
+    "horizontalpodautoscaler-plain": serving_autoscaler(PLAIN_OTHER),
+    "horizontalpodautoscaler-full": serving_autoscaler(FULL),
+    "networkpolicy-plain": serving_network_policy(PLAIN, KEYED_CONFIG.serving.network_policy),
+    "networkpolicy-full": serving_network_policy(FULL, FULL_CONFIG.serving.network_policy),
+    "networkpolicy-other-plain": serving_network_policy(PLAIN_OTHER, KEYED_CONFIG.serving.network_policy),
+    "networkpolicy-other-full": serving_network_policy(FULL_OTHER, FULL_CONFIG.serving.network_policy),
+    "ingress-plain": serving_ingress(PLAIN_OTHER, route_of(PLAIN_OTHER)),
+    "ingress-full": serving_ingress(FULL, route_of(FULL)),
+    "httproute": http_route(FULL_OTHER),
+    "podmonitor-plain": pod_monitor(PLAIN, KEYED_CONFIG),
+    "podmonitor-other": pod_monitor(FULL_OTHER, FULL_CONFIG),
     "modelversion-plain": model_version(TrainingRun.parse(samples.training_run()), samples.digest("model")),
     "modelversion-full": model_version(TrainingRun.parse(FULL_RUN), samples.digest("model")),
 }
@@ -113,6 +230,7 @@ def test_a_child_is_as_the_golden_manifest_has_it(name: str) -> None:
     child = CHILDREN[name]
     path = GOLDEN / f"{name}.yaml"
     now = {"mode": child.mode, "replicas": child.replicas, "manifest": child.manifest}
+    now |= {"autoscaled": True} if child.autoscaled else {}
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.mkdir(exist_ok=True)
         path.write_text(yaml.safe_dump(json.loads(json.dumps(now)), sort_keys=True, width=120, allow_unicode=True))
@@ -147,8 +265,10 @@ def test_keys_are_only_in_containers_that_load_no_model(name: str) -> None:
         assert "envFrom" not in container
         assert not any("valueFrom" in one for one in cast(list[JsonObject], container["env"]))
         mounts = cast(list[JsonObject], container["volumeMounts"])
-        assert not {mount["name"] for mount in mounts} & secrets
-        assert {mount["name"] for mount in mounts} == {"scratch"}
+        # A certificate and the callers' tokens are the server's own; all else that is secret is not.
+        allowed = {"scratch", "model", "tls", "tokens"} if container["name"] == "server" else {"scratch"}
+        assert {mount["name"] for mount in mounts} <= allowed
+        assert all(mount.get("readOnly") for mount in mounts if mount["name"] in secrets)
         assert "MODELWRIGHT_TASK" not in {one["name"] for one in cast(list[JsonObject], container["env"])}
 
 

@@ -1,5 +1,6 @@
 """The engine: what a plan becomes, and what is not written twice."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
@@ -15,6 +16,7 @@ from modelwright.resources import APPS_DEPLOYMENTS, JOBS, SERVICES, ResourceType
 from modelwright.view import View
 from pure.cluster_objects import job, obj
 from pure.engine_bench import FACT, JOB, KEY, NOW, READY, SERVED, SERVICE, Bench, owned
+from pure.kube_double import Write
 
 FIRST = [
     pytest.param(JOB, [("create", "Job", "a-1")], id="a Job is created"),
@@ -77,6 +79,25 @@ async def test_replicas_are_applied_when_they_differ_and_never_with_the_rest() -
     await bench.process()
     assert bench.kube.written() == [("scale", "Deployment", "a")]
     assert cast(JsonObject, bench.kube.objects[APPS_DEPLOYMENTS, "n", "a"]["spec"])["replicas"] == 2
+
+
+async def test_an_autoscaler_keeps_its_replicas_unless_they_are_none() -> None:
+    bench = Bench(Plan(dict(READY), children=(replace(SERVED, autoscaled=True),)))
+    await bench.process()
+    written = bench.kube.written()
+    assert written == [("apply", "Deployment", "a"), ("scale", "Deployment", "a"), ("status", "Dataset", "a")]
+
+    async def after(replicas: int, *, known: bool = True) -> list[Write]:
+        live = bench.kube.objects[APPS_DEPLOYMENTS, "n", "a"]
+        cast(JsonObject, live["spec"])["replicas"] = replicas
+        seen = bench.kube.put(APPS_DEPLOYMENTS, live)
+        (bench.cache.observe if known else bench.cache.forget)(APPS_DEPLOYMENTS, seen)
+        await bench.process()
+        return bench.kube.written()
+
+    assert await after(5) == []
+    assert await after(0) == [("scale", "Deployment", "a")], "an autoscaler begins at one"
+    assert await after(7, known=False) == [], "nor where the cache has lost sight of them"
 
 
 EDITS: list[tuple[Child, ResourceType, tuple[str, ...], object]] = [

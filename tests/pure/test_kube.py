@@ -205,8 +205,16 @@ async def test_refusals_are_chosen_by_the_server_and_not_by_label(kube: KubeClie
 async def test_discovery_may_name_a_kind_later_than_another(kube: KubeClient, script: Script) -> None:
     script.says(200, {"resources": [{"name": "cronjobs"}]})
     script.says(200, {"resources": [{"name": "cronjobs"}, {"name": "jobs"}]})
-    assert [await kube.is_discovered(JOBS), await kube.is_discovered(JOBS)] == [False, True]
+    script.refuses(404, "NotFound")
+    assert [await kube.is_discovered(JOBS) for _ in range(3)] == [False, True, False]
     assert script.asked[0][1] == "/apis/batch/v1"
+
+
+@pytest.mark.parametrize(("minor", "number"), [("36", 36), ("36+", 36), ("", 0), (None, 0)])
+async def test_the_servers_version(kube: KubeClient, script: Script, minor: str | None, number: int) -> None:
+    script.says(200, {"major": "1", **({"minor": minor} if minor is not None else {})})
+    assert await kube.minor_version() == number
+    assert script.asked[0][1] == "/version"
 
 
 def line(type_: str, obj: object) -> bytes:

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from modelwright import observe
-from modelwright.objects import AppsDeployment, Job, Pod
+from modelwright.objects import Job, Pod
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 MADE = "2026-05-01T12:00:00Z"
@@ -218,47 +218,3 @@ def test_why_a_job_got_no_pod(
 )  # fmt: skip
 def test_what_a_pod_says(it: Pod, seen: observe.Observation | None) -> None:
     assert observe.pod(it) == seen
-
-
-@pytest.mark.parametrize(
-    ("pods", "trouble"),
-    [
-        pytest.param([], None, id="no Pod"),
-        pytest.param([pod(deleting=True, containerStatuses=ended("server", 1))], None, id="one that is going"),
-        pytest.param(
-            [pod(containerStatuses=[{"name": "server", "ready": True, "state": {"running": {}}, "lastState": {
-                "terminated": {"exitCode": 1}}}])], None, id="one that crashed once and is ready",
-        ),
-        pytest.param(
-            [pod(containerStatuses=ended("server", 1, "bad model"))],
-            observe.Blocked("CrashLoop", "Pod p: the server ended with exit code 1: bad model", MADE),
-            id="one that ended",
-        ),
-        pytest.param(
-            [pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "no room"}])],
-            observe.Blocked("Unschedulable", "Pod p: no room", MADE), id="one that no node takes",
-        ),
-        pytest.param(
-            [pod(containerStatuses=state("server", waiting={"reason": "ErrImagePull", "message": "none"}))],
-            observe.Blocked("ImagePullFailed", "Pod p: container server: none", MADE), id="one without an image",
-        ),
-    ],
-)  # fmt: skip
-def test_what_keeps_a_server_from_being_ready(pods: list[Pod], trouble: observe.Blocked | None) -> None:
-    assert observe.serving_trouble(tuple(pods)) == trouble
-
-
-@pytest.mark.parametrize(
-    ("conditions", "words"),
-    [
-        pytest.param([], None, id="nothing"),
-        pytest.param([{"type": "ReplicaFailure", "status": "False"}], None, id="not so"),
-        pytest.param([{"type": "ReplicaFailure", "status": "True", "message": "quota"}], "quota", id="quoted"),
-        pytest.param(
-            [{"type": "ReplicaFailure", "status": "True"}], "Kubernetes refuses to create the Pods", id="without a word"
-        ),
-    ],
-)
-def test_why_kubernetes_refuses_pods(conditions: list[dict[str, str]], words: str | None) -> None:
-    live = cast(AppsDeployment, {"kind": "Deployment", "status": {"conditions": conditions}})
-    assert observe.replica_failure(live) == words

@@ -6,41 +6,8 @@ from typing import Any
 import pytest
 
 from pure import samples
+from pure.served import LIVE, ME, image_of, serving, stable, version
 from pure.world import World
-
-ME = ("Deployment", "late-flights")
-LIVE = ("apps/Deployment", "late-flights")
-
-
-def version(world: World, name: str, *, model: str = "late-flights", gated: bool = True, image: bool = True) -> None:
-    """A ModelVersion as its reconciler would leave it."""
-    world.apply(samples.model_version(name, model, source={"trainingRun": "elsewhere", "digest": samples.digest(name)}))
-    lineage = {"trainingRun": "elsewhere" if gated else "", "model": samples.digest(name)}
-    found = world.objects["ModelVersion", name]
-    found["status"] = {"observedGeneration": 1, "lineage": lineage, "image": f"r.test/{name}@sha256:1" if image else ""}
-    world.reconcile("ModelVersion", name)
-    world.pass_time(seconds=1)
-
-
-def image_of(world: World) -> str:
-    """The image that the apps/v1 Deployment is of."""
-    return str(world.objects[LIVE]["spec"]["template"]["spec"]["containers"][0]["image"])
-
-
-def serving(*names: str, **spec: object) -> World:
-    """A world in which these versions are there and the newest one is served."""
-    world = World()
-    for name in names or ("v1",):
-        version(world, name)
-    world.apply(samples.deployment(**spec))
-    world.chain()
-    assert world.ready(*ME) == ("True", "Serving")
-    return world
-
-
-def stable(world: World) -> str:
-    """The version that status says is served."""
-    return str(world.objects[ME]["status"]["stable"]["version"])
 
 
 @pytest.mark.parametrize(
@@ -113,6 +80,8 @@ def test_it_is_ready_when_every_server_is_and_not_before() -> None:
     world = World()
     version(world, "v1")
     world.apply(samples.deployment(scaling={"minReplicas": 2}))
+    world.reconcile(*ME)
+    assert world.said(*ME) == "0 of 2 Pods are of v1"
     world.settle()
     assert world.ready(*ME) == ("False", "RollingOut")
     assert not world.holds(*ME, "Available")
@@ -169,26 +138,6 @@ def test_a_new_latest_is_rolled_out_while_ready_stays() -> None:
     assert not world.holds(*ME, "Progressing")
     history = world.objects[ME]["status"]["history"]
     assert [(one["version"], "until" in one) for one in history] == [("v2", False), ("v1", True)]
-
-
-def test_a_new_latest_that_cannot_start_stalls_while_the_old_one_answers() -> None:
-    world = serving()
-    version(world, "v2")
-    world.settle()
-    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
-    world.server_pod("late-flights", {"phase": "Pending", "containerStatuses": [{"name": "server", "state": waiting}]})
-    live = world.objects[LIVE]["status"]
-    assert isinstance(live, dict)
-    live.update(observedGeneration=2, updatedReplicas=1, replicas=2)
-    world.settle()
-    assert world.ready(*ME) == ("False", "ImagePullFailed")
-    assert world.holds(*ME, "Reconciling")
-    assert world.decide(*ME).requeue_after == timedelta(minutes=1)
-    world.pass_time(minutes=1)
-    world.settle()
-    assert world.holds(*ME, "Stalled")
-    assert world.holds(*ME, "Available")
-    assert stable(world) == "v1"
 
 
 def test_the_last_version_that_is_deleted_is_served_on() -> None:
@@ -313,70 +262,6 @@ def test_a_version_lost_in_its_first_rollout_is_told_with_truth_about_who_answer
     assert world.holds(*ME, "Available")
 
 
-def pod(name: str, **container: object) -> dict[str, object]:
-    """A server Pod's status with one container."""
-    return {"phase": "Running", "containerStatuses": [{"name": name, **container}]}
-
-
-@pytest.mark.parametrize(
-    ("status", "reason", "words"),
-    [
-        pytest.param(
-            pod("server", ready=False, lastState={"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
-            "OutOfMemory", "Pod server: the server was killed at its memory limit", id="killed at its limit",
-        ),
-        pytest.param(
-            pod("server", ready=False, state={"waiting": {"reason": "CrashLoopBackOff"}},
-                lastState={"terminated": {"exitCode": 1, "message": "loading\nmodel.skops: type os.system"}}),
-            "CrashLoop", "Pod server: the server ended with exit code 1: model.skops: type os.system", id="crash loop",
-        ),
-        pytest.param(
-            pod("server", ready=False, state={"waiting": {"reason": "ErrImagePull", "message": "not found"}}),
-            "ImagePullFailed", "Pod server: container server: not found", id="no image",
-        ),
-        pytest.param(
-            {"phase": "Pending", "conditions": [
-                {"type": "PodScheduled", "status": "False", "message": "0/1 nodes: Insufficient memory."}]},
-            "Unschedulable", "Pod server: 0/1 nodes: Insufficient memory", id="no node",
-        ),
-        pytest.param(
-            pod("server", ready=False, state={"waiting": {
-                "reason": "CreateContainerConfigError", "message": 'secret "s" not found'}}),
-            "SecretNotFound", 'Pod server: container server: secret "s" not found', id="no Secret",
-        ),
-        pytest.param(pod("server", ready=False, state={"running": {}}), "RollingOut", "0 of 1 Pods", id="just slow"),
-    ],
-)  # fmt: skip
-def test_what_keeps_servers_from_being_ready(status: dict[str, object], reason: str, words: str) -> None:
-    world = World()
-    version(world, "v1")
-    world.apply(samples.deployment())
-    world.settle()
-    world.server_pod("late-flights", status)
-    world.settle()
-    assert world.ready(*ME) == ("False", reason)
-    assert world.said(*ME).startswith(words)
-    assert world.holds(*ME, "Reconciling")
-    world.pass_time(minutes=1)
-    world.settle()
-    assert world.holds(*ME, "Stalled") is (reason not in ("RollingOut", "SecretNotFound"))
-    world.objects.pop(("Pod", "server"))
-    world.chain()
-    assert world.ready(*ME) == ("True", "Serving")
-
-
-def test_pods_that_kubernetes_refuses_are_quoted() -> None:
-    world = World()
-    version(world, "v1")
-    world.apply(samples.deployment())
-    world.settle()
-    refusal = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small"}
-    world.objects[LIVE]["status"] = {"conditions": [refusal]}
-    world.settle()
-    assert world.ready(*ME) == ("False", "PodNotCreated")
-    assert world.said(*ME) == "exceeded quota: small"
-
-
 def test_a_foreign_deployment_of_the_same_name_is_never_adopted() -> None:
     world = World()
     version(world, "v1")
@@ -394,5 +279,7 @@ def test_a_server_that_is_lost_later_leaves_ready_as_long_as_another_answers() -
     assert world.ready(*ME) == ("True", "Serving")
     world.roll_out("late-flights", ready=0)
     world.settle()
-    assert world.ready(*ME) == ("False", "RollingOut")
+    assert world.ready(*ME) == ("False", "ServersNotReady")
+    assert world.said(*ME) == "0 of 2 servers of v1 are ready"
+    assert world.holds(*ME, "Reconciling")
     assert not world.holds(*ME, "Available")

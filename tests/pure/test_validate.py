@@ -18,6 +18,7 @@ from modelwright.cli import admission
 from modelwright.cli.main import main
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+DOCS = Path(__file__).parents[2] / "docs"
 GOOD = """apiVersion: modelwright.dev/v1alpha1
 kind: Deployment
 metadata: {name: flights}
@@ -26,10 +27,21 @@ spec: {model: {name: flights}}
 BAD = GOOD.replace("{model: {name: flights}}", "{model: {name: flights}, scaling: {minReplicas: 0}}")
 
 
+def shown(page: str) -> list[dict[str, Any]]:
+    """The manifests that a page of the documentation shows."""
+    return [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)]
+
+
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.id)
 def test_an_object_gets_the_messages_of_the_table(case: Case) -> None:
     found = {str(finding) for finding in admission.findings(case.manifest)}
     assert found == case.errors
+
+
+@pytest.mark.parametrize("manifest", shown("other-servers.md"), ids=lambda found: str(sorted(found["spec"]["server"])))
+def test_a_manifest_of_the_documentation_is_admitted(manifest: dict[str, Any]) -> None:
+    base = {"apiVersion": "modelwright.dev/v1alpha1", "kind": "Deployment", "metadata": {"name": "late-flights"}}
+    assert {str(finding) for finding in admission.findings({**base, **manifest})} == set()
 
 
 def test_the_table_has_a_bad_case_for_every_rule() -> None:

@@ -19,13 +19,16 @@ from modelwright.objects import KubeObject, Pod, owner_uid
 from modelwright.patch import without_nulls
 from modelwright.plan import Child, Event, JsonObject, Plan, Ref
 from modelwright.slim import slim
-from modelwright.view import Topic, View
+from modelwright.view import Cluster, Topic, View
 from pure import by_kind, samples
 from pure.cluster_json import has_ended, inside, is_behind, kind_of, metadata_of, uid_of
 
 START = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 OURS = ("Dataset", "TrainingRun", "ModelVersion", "Deployment")
-OWNED = ("Job", "apps/Deployment", "Service")
+OWNED = (
+    "Job", "apps/Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy", "Ingress",
+    "HTTPRoute", "PodMonitor",
+)  # fmt: skip
 Id = tuple[str, str]
 
 
@@ -35,6 +38,7 @@ class World:
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or samples.config()
         self.now = START
+        self.cluster = Cluster()
         self.objects: dict[Id, dict[str, Any]] = {}
         self.events: list[tuple[Id, Event]] = []
         self.jobs_made: list[str] = []
@@ -76,8 +80,9 @@ class World:
             config=self.config,
             children=tuple(owned),
             pods=tuple(cast(Pod, pod) for pod in pods),
-            refusals={uid: self.refusals[uid] for child in owned if (uid := uid_of(child)) in self.refusals},
+            refusals={uid: self.refusals[uid] for one in (*owned, *pods) if (uid := uid_of(one)) in self.refusals},
             related={topic: self._published(topic) for topic in by_kind.references(resource)},
+            cluster=self.cluster,
         )
 
     def decide(self, kind: str, name: str) -> Plan:
@@ -257,6 +262,18 @@ class World:
             **counts,
         }
 
+    def autoscale(self) -> None:
+        """The autoscaling controller keeps the bounds of what it scales, and leaves none at none."""
+        for (kind, name), autoscaler in self.objects.items():
+            live = self.objects.get(("apps/Deployment", name))
+            if kind != "HorizontalPodAutoscaler" or live is None or not live["spec"]["replicas"]:
+                continue
+            spec = autoscaler["spec"]
+            bounded = min(max(live["spec"]["replicas"], spec["minReplicas"]), spec["maxReplicas"])
+            if bounded != live["spec"]["replicas"]:
+                live["spec"]["replicas"] = bounded
+                live["metadata"]["generation"] += 1
+
     def server_pod(self, deployment_: str, status: Mapping[str, object], name: str = "server") -> None:
         """A Pod of an apps/v1 Deployment, below a ReplicaSet."""
         if ("ReplicaSet", deployment_) not in self.objects:
@@ -273,6 +290,7 @@ class World:
         """Everything that waits runs and ends well, until nothing is left to do."""
         for _ in range(20):
             self.settle()
+            self.autoscale()
             jobs = self.unfinished()
             behind = [
                 name for (kind, name), obj in self.objects.items() if kind == "apps/Deployment" and is_behind(obj)
@@ -316,7 +334,7 @@ class World:
         return {"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": True}
 
     def _metadata(self, ref: Ref) -> JsonObject:
-        return metadata_of(self.objects[ref.kind, ref.name])
+        return metadata_of(self.objects[id_of(ref)])
 
     def _create(self, id_: Id, obj: JsonObject) -> None:
         self._serial += 1
@@ -342,20 +360,21 @@ class World:
             live = self.objects[id_]
             spec = copy.deepcopy(inside(child.manifest, "spec"))
             if child.replicas is not None:
-                spec["replicas"] = child.replicas
+                kept = cast(int, live["spec"].get("replicas") or 0) if child.autoscaled else 0
+                spec["replicas"] = kept or child.replicas
             if live["spec"] != spec and known is not None:
                 metadata_of(live)["generation"] = cast(int, metadata_of(live)["generation"]) + 1
             live["spec"] = spec
         return ""
 
     def _remove(self, ref: Ref) -> None:
-        known = self.objects.get((ref.kind, ref.name))
+        known = self.objects.get(id_of(ref))
         if known is None or ref.uid not in (None, metadata_of(known)["uid"]):
             return
         if self.linger:
             metadata_of(known).setdefault("deletionTimestamp", conditions.timestamp(self.now))
         else:
-            self.delete(ref.kind, ref.name)
+            self.delete(*id_of(ref))
 
     def _owned(self, uid: str, kinds: tuple[str, ...]) -> list[KubeObject]:
         return [
@@ -370,6 +389,11 @@ class World:
             versions = [self.get(*id_) for id_ in sorted(self.objects) if id_[0] == "ModelVersion"]
             return tuple(v for v in versions if isinstance(v, ModelVersion) and v.spec.model == name)
         return (self.get(kind, name),) if (kind, name) in self.objects else ()
+
+
+def id_of(ref: Ref) -> Id:
+    """Where a child lies; `Deployment` is apps/v1's, because no plan deletes ours."""
+    return ("apps/Deployment" if ref.kind == "Deployment" else ref.kind, ref.name)
 
 
 def fork(world: World) -> World:

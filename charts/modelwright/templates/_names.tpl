@@ -35,6 +35,12 @@ app.kubernetes.io/name: modelwright
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- /* Which Pods are the operator's. */ -}}
+{{- define "modelwright.operatorSelector" -}}
+{{ include "modelwright.selector" . }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
 {{- define "modelwright.labels" -}}
 {{ include "modelwright.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
@@ -88,6 +94,10 @@ imagePullSecrets:
 {{- $_ := set $registry "insecure" true -}}
 {{- end -}}
 {{- end -}}
+{{- $serving := deepCopy .Values.serving -}}
+{{- $operator := dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" .Release.Namespace))
+  "podSelector" (dict "matchLabels" (include "modelwright.operatorSelector" . | fromYaml)) -}}
+{{- $_ := set $serving.networkPolicy "operator" $operator -}}
 {{- dict "store" $store "registry" $registry "images" (omit .Values.images "operator") "defaults" .Values.defaults
-  "ceilings" .Values.ceilings "retry" .Values.retry "policy" .Values.policy | toYaml }}
+  "ceilings" .Values.ceilings "retry" .Values.retry "serving" $serving "policy" .Values.policy | toYaml }}
 {{- end -}}

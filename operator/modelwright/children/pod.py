@@ -1,6 +1,7 @@
 """Pods that pass the `restricted` Pod Security Standard, whoever they are for."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from modelwright.config import Resources
 from modelwright.plan import JsonObject
@@ -8,6 +9,19 @@ from modelwright.plan import JsonObject
 USER_ID = 65532
 SCRATCH = "/scratch"
 MOUNTS = "/mnt"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPod:
+    """What of a server's Pod depends on which server it is; `env` may be overridden by the user's."""
+
+    image: str
+    env: Mapping[str, str]
+    mounts: tuple[JsonObject, ...]
+    volumes: tuple[JsonObject, ...]
+    init_containers: tuple[JsonObject, ...] = ()
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
 
 
 def container(

@@ -5,7 +5,7 @@ from datetime import timedelta
 from modelwright.api.v1alpha1 import Resource
 from modelwright.api.v1alpha1.shared import Status
 from modelwright.conditions import Report
-from modelwright.plan import Child, Plan, Ref
+from modelwright.plan import Child, Event, Plan, Ref
 
 
 def conclude(
@@ -15,9 +15,10 @@ def conclude(
     *,
     children: tuple[Child, ...] = (),
     deletions: tuple[Ref, ...] = (),
+    events: tuple[Event, ...] = (),
     requeue_after: timedelta | None = None,
 ) -> Plan:
-    """The plan whose status is `status`, of this generation, with what `report` says."""
+    """The plan whose status is `status`, of this generation, with what `report` says, and `events` beside."""
     told = status.model_copy(
         update={"conditions": report.conditions(), "observed_generation": resource.metadata.generation}
     )
@@ -25,6 +26,6 @@ def conclude(
         status=told.model_dump(mode="json", by_alias=True, exclude_none=True),
         children=children,
         deletions=deletions,
-        events=report.events(),
+        events=(*report.events(), *events),
         requeue_after=requeue_after,
     )

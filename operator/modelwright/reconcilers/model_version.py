@@ -1,4 +1,4 @@
-"""A ModelVersion: a trained model, checked and packaged as an image, by digest."""
+"""A ModelVersion: a trained model, checked, packaged as an image by digest, and approved or not."""
 
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from modelwright.conditions import READY, Report
 from modelwright.config import Config
 from modelwright.plan import Plan
 from modelwright.reconcilers import steps
+from modelwright.reconcilers.approval import Approved, Refusal, recorded, standing
 from modelwright.reconcilers.ceilings import above
 from modelwright.reconcilers.conclude import conclude
 from modelwright.view import Topic, View
@@ -17,7 +18,7 @@ from modelwright_contract.results import PackageSummary
 from modelwright_contract.results import Tensor as TensorSummary
 from modelwright_contract.tasks import PackageTask
 
-PACKAGED, GATED = "Packaged", "Gated"
+PACKAGED, GATED, APPROVED = "Packaged", "Gated", "Approved"
 
 
 def references(resource: ModelVersion) -> frozenset[Topic]:
@@ -26,12 +27,13 @@ def references(resource: ModelVersion) -> frozenset[Topic]:
 
 
 def reconcile(resource: ModelVersion, view: View, now: datetime) -> Plan:
-    """Packages the model once; notes once that its run has passed."""
+    """Packages the model once; notes once that its run has passed, and who approved the image."""
     report = Report(resource.status.conditions, resource.metadata.generation, now)
     config = view.config
     status = _with_run(resource, view)
     if status.image:
-        return _fulfilled(resource, report, status)
+        return _fulfilled(resource, report, status, config, now)
+    _mark_approval(report, standing(resource, config.policy.of(resource.metadata.namespace)))
     repository = target(resource, config)
     if repository is None:
         report.stalled(
@@ -56,7 +58,7 @@ def reconcile(resource: ModelVersion, view: View, now: datetime) -> Plan:
     step = steps.Step(asked, packaging_job(resource, asked, config, push_secret), "Packaging", retries=None)
     progress = steps.advance(step, resource, view, now)
     if isinstance(progress, steps.Succeeded) and isinstance(progress.summary, PackageSummary):
-        return _fulfilled(resource, report, _with_image(status, progress.summary, config))
+        return _fulfilled(resource, report, _with_image(status, progress.summary, config), config, now)
     return steps.carry_on(resource, report, status, step, progress, view, mark=_mark)
 
 
@@ -145,10 +147,15 @@ def _tensor(tensor: TensorSummary) -> Tensor:
     return Tensor(name=tensor.name[:128], datatype=tensor.datatype, shape=tensor.shape)
 
 
-def _fulfilled(resource: ModelVersion, report: Report, status: ModelVersionStatus) -> Plan:
+def _fulfilled(
+    resource: ModelVersion, report: Report, status: ModelVersionStatus, config: Config, now: datetime
+) -> Plan:
+    packaged = resource.model_copy(update={"status": status})
+    found = standing(packaged, config.policy.of(resource.metadata.namespace))
     report.ready("Packaged", f"image {status.image}")
     _mark(report, status)
-    return conclude(resource, report, status)
+    _mark_approval(report, found)
+    return conclude(resource, report, status.model_copy(update={"approval": recorded(packaged, found, now)}))
 
 
 def _mark(report: Report, status: ModelVersionStatus) -> None:
@@ -162,3 +169,9 @@ def _mark(report: Report, status: ModelVersionStatus) -> None:
         )
     else:
         report.mark(GATED, False, "NotGated", "the named TrainingRun does not list this digest as passed")
+
+
+def _mark_approval(report: Report, found: Approved | Refusal) -> None:
+    remedy = found.remedy if isinstance(found, Refusal) else ""
+    words = f"{found.message}; {remedy}" if remedy else found.message
+    report.mark(APPROVED, isinstance(found, Approved), found.reason, words, tell=found.reason != "NotPackaged")

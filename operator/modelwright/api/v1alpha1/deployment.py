@@ -4,7 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from modelwright.api.v1alpha1.schema import ListOf, Matches, Observed, Rule, Schema
+from modelwright.api.v1alpha1.route import Route
+from modelwright.api.v1alpha1.scaling import Scaling
+from modelwright.api.v1alpha1.schema import ListOf, Observed, Schema
+from modelwright.api.v1alpha1.server import Server
 from modelwright.api.v1alpha1.shared import (
     AGE_COLUMN,
     READY_COLUMN,
@@ -15,7 +18,6 @@ from modelwright.api.v1alpha1.shared import (
     ObjectName,
     PrinterColumn,
     Resource,
-    Resources,
     ServiceAccountName,
     Status,
     Time,
@@ -30,42 +32,8 @@ class ModelReference(Schema):
     name: ObjectName = Field(description="Name of the model, as in a TrainingRun's `output.model`: `late-flights`.")
     version: ObjectName = Field(
         default=LATEST,
-        description="`latest`: the newest ModelVersion of the model that is Ready and Gated; a newer one is rolled out "
-        "by itself. Or the name of a ModelVersion, which then stays.",
-    )
-
-
-class Scaling(Schema):
-    """How many servers run."""
-
-    min_replicas: int = Field(default=1, ge=1, le=1000, description="Servers that always run.")
-
-
-class EnvironmentVariable(Schema):
-    """One environment variable of the server."""
-
-    name: Annotated[
-        str,
-        Field(max_length=128),
-        Matches(r"^[A-Za-z_][A-Za-z0-9_]*$", "must be the name of an environment variable, for example LOG_LEVEL"),
-        Rule(
-            "!self.startsWith('MODELWRIGHT_')",
-            "names that begin with MODELWRIGHT_ are set by the operator; choose another",
-        ),
-    ] = Field(description="Its name: `OMP_NUM_THREADS`.")
-    value: str = Field(
-        default="",
-        max_length=4096,
-        description="Its value. Not for secrets: anyone who may read the Deployment reads it.",
-    )
-
-
-class Server(Schema):
-    """How a server runs."""
-
-    resources: Resources = Field(default=Resources(), description="What one server may use.")
-    env: Annotated[tuple[EnvironmentVariable, ...], Field(max_length=64), ListOf("map", "name")] = Field(
-        default=(), description="Environment variables of the server."
+        description="`latest`: the newest ModelVersion of the model that is Ready, Gated and Approved; a newer one is "
+        "rolled out by itself. Or the name of a ModelVersion, which then stays, and must be Approved.",
     )
 
 
@@ -77,12 +45,19 @@ class DeploymentSpec(Schema):
 
     model: ModelReference = Field(description="The model to serve: `{name: late-flights, version: latest}`.")
     scaling: Scaling = Field(
-        default=Scaling(), description="How many servers run: `{minReplicas: 3}`. A server is one Pod. Default: one."
+        default=Scaling(),
+        description="How many servers run: `{minReplicas: 3}`, or `{minReplicas: 1, maxReplicas: 10, metric: cpu, "
+        "target: 80}`. A server is one Pod. Default: one.",
     )
     server: Server = Field(
         default=Server(),
         description="How a server runs: what it may use, and its environment, such as "
         '`{resources: {limits: {memory: 1Gi}}, env: [{name: OMP_NUM_THREADS, value: "1"}]}`.',
+    )
+    route: Route | None = Field(
+        default=None,
+        description="A host under which the model is reached from outside the cluster: "
+        "`{host: models.example.org, ingressClassName: nginx}`.",
     )
     service_account_name: ServiceAccountName = None
     image_pull_secrets: ImagePullSecrets = ()
@@ -94,8 +69,12 @@ class StableVersion(Observed):
     model: str = Field(default="", max_length=63, description="Name of the model.")
     version: str = Field(max_length=63, description="Name of the ModelVersion.")
     image: str = Field(default="", max_length=512, description="Its image by digest.")
-    replicas: Count = Field(default=0, description="Servers that should run.")
+    replicas: Count = Field(default=0, description="Servers that should run now, by the spec or its autoscaler.")
     ready_replicas: Count = Field(default=0, description="Servers that are ready.")
+    revoked_at: Time | None = Field(
+        default=None,
+        description="When the operator saw that a person has said no to it; it is being replaced, or has ended.",
+    )
 
 
 class ServedRecord(Observed):
@@ -105,7 +84,12 @@ class ServedRecord(Observed):
     image: str = Field(default="", max_length=512, description="Its image by digest.")
     since: Time | None = Field(default=None, description="When it began to answer.")
     until: Time | None = Field(default=None, description="When another took over; absent for the current one.")
-    reason: str = Field(default="", max_length=64, description="Why it came: `NewVersion`.")
+    reason: str = Field(
+        default="",
+        max_length=64,
+        description="Why it came: `NewVersion`, `ApprovedAgain`, or "
+        "why the one before had to go, such as `ApprovalRevoked`.",
+    )
 
 
 class DeploymentStatus(Status):
@@ -114,7 +98,7 @@ class DeploymentStatus(Status):
     url: str = Field(
         default="",
         max_length=512,
-        description="Where the model answers inside the cluster; add `/v2/models/<model>/infer`.",
+        description="Where the model answers inside the cluster, once it has; add `/v2/models/<model>/infer`.",
     )
     stable: StableVersion | None = Field(default=None, description="The version that answers requests.")
     history: Annotated[tuple[ServedRecord, ...], Field(max_length=20), ListOf("atomic")] = Field(
@@ -134,6 +118,7 @@ class Deployment(Resource):
         READY_COLUMN,
         PrinterColumn("Version", "string", ".status.stable.version", "The version that answers."),
         PrinterColumn("Replicas", "integer", ".status.stable.readyReplicas", "Servers that are ready."),
+        PrinterColumn("Wanted", "integer", ".status.stable.replicas", "Servers that should run now.", 1),
         PrinterColumn("URL", "string", ".status.url", "Where the model answers."),
         REASON_COLUMN,
         AGE_COLUMN,

@@ -20,6 +20,7 @@ from modelwright.api.v1alpha1.shared import (
     Resources,
     ServiceAccountName,
     Status,
+    Time,
 )  # fmt: skip
 from modelwright.api.v1alpha1.trainingrun import Figures, Package
 
@@ -37,11 +38,49 @@ class ModelSource(Schema):
     )
 
 
-class ModelVersionSpec(Schema):
-    """Which model, and where its image goes. It cannot be changed: another model is another ModelVersion."""
+class Approval(Schema):
+    """A person's word on whether this version may be served."""
 
     rules: ClassVar = (
-        Rule("self == oldSelf", "a ModelVersion is a fact and cannot be changed; create one of another name"),
+        Rule(
+            "!self.approved || has(self.imageDigest)",
+            "an approval is of one image; write the digest of status.image in imageDigest",
+        ),
+    )
+
+    approved: bool = Field(
+        description="`true`: it may be served. `false`: it may not, also where policy approves by itself; what is "
+        "served already goes back to the last approved version."
+    )
+    approved_by: str = Field(
+        min_length=1,
+        max_length=512,
+        description="Full user name of whoever says so, as `kubectl auth whoami` shows it: `oidc:ana@example.org`.",
+    )
+    image_digest: Digest | None = Field(
+        default=None, description="Digest of the image that is approved, from the end of `status.image`."
+    )
+    comment: str = Field(default="", max_length=512, description="Why: `checked against the March data`.")
+
+
+FIXED = ("model", "source", "package", "serviceAccountName", "imagePullSecrets", "resources")
+"""All fields of a ModelVersion's spec but the approval."""
+
+
+def _unchanged(field: str) -> str:
+    # A word of CEL's own, as which it would be no field.
+    field = "__package__" if field == "package" else field
+    return f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+
+
+class ModelVersionSpec(Schema):
+    """Which model, and where its image goes. Only the approval can be changed: another model is another object."""
+
+    rules: ClassVar = (
+        Rule(
+            " && ".join(_unchanged(field) for field in FIXED),
+            "a ModelVersion is a fact, of which only the approval can be changed; create one of another name",
+        ),
     )
 
     model: ObjectName = Field(description="Name of the model that this is a version of: `late-flights`.")
@@ -54,6 +93,12 @@ class ModelVersionSpec(Schema):
     service_account_name: ServiceAccountName = None
     image_pull_secrets: ImagePullSecrets = ()
     resources: Resources = Field(default=Resources(), description="What the packaging Job may use.")
+    approval: Approval | None = Field(
+        default=None,
+        description="Whether it may be served, where policy asks a person: `{approved: true, approvedBy: "
+        '"oidc:ana@example.org", imageDigest: "sha256:…"}`. Writing it needs the verb `approve` on modelversions. '
+        "docs/approval.md tells all.",
+    )
 
 
 class Tensor(Observed):
@@ -95,6 +140,18 @@ class VersionLineage(Observed):
     seed: int = Field(default=0, ge=0, description="Seed of the run.")
 
 
+class ApprovalRecord(Observed):
+    """The approval that counted last."""
+
+    by: str = Field(default="", max_length=512, description="The person who approved; empty where policy did.")
+    policy: str = Field(default="", max_length=64, description="`automatic` where the namespace's policy approved.")
+    at: Time = Field(description="When the operator saw it.")
+    until: Time | None = Field(
+        default=None, description="When the operator saw that it counts no longer; absent while it does."
+    )
+    image_digest: str = Field(max_length=71, description="Digest of the image that was approved.")
+
+
 class ModelVersionStatus(Status):
     """What the operator has made of the version."""
 
@@ -105,6 +162,9 @@ class ModelVersionStatus(Status):
     sizes: Sizes | None = Field(default=None, description="Sizes in bytes.")
     metrics: Figures = Field(default={}, description="The run's metrics on the test split.")
     lineage: VersionLineage | None = Field(default=None, description="What the model was made from.")
+    approval: ApprovalRecord | None = Field(
+        default=None, description="Who or what approved the image, and when; `Approved` says whether that counts."
+    )
     attempt: Attempt | None = Field(default=None, description="Failed tries of the current step.")
 
 
@@ -118,6 +178,12 @@ class ModelVersion(Resource):
     columns: ClassVar = (
         READY_COLUMN,
         PrinterColumn("Model", "string", ".spec.model", "The model that this is a version of."),
+        PrinterColumn(
+            "Approved",
+            "string",
+            '.status.conditions[?(@.type=="Approved")].status',
+            "Whether a Deployment may serve it.",
+        ),
         PrinterColumn("Image", "string", ".status.image", "The image by digest.", 1),
         REASON_COLUMN,
         AGE_COLUMN,

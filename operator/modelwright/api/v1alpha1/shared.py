@@ -57,6 +57,30 @@ Duration = Annotated[
         "must be hours, minutes and seconds in this order, for example 90s, 5m or 1h30m",
     ),
 ]
+Milliseconds = Annotated[
+    str,
+    Field(max_length=5),
+    Matches(r"^(0|[1-9][0-9]{0,2})ms$", "must be milliseconds up to 999, for example 2ms"),
+]
+ImageReference = Annotated[
+    str,
+    Field(max_length=512),
+    Matches(
+        r"^[a-z0-9]+([._-]+[a-z0-9]+)*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+        r"(:[A-Za-z0-9_][A-Za-z0-9_.-]*(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$",
+        "must be an image with a tag or a digest, for example registry.example.org/server:1.0",
+    ),
+]
+Port = Annotated[int, Field(ge=1, le=65535, json_schema_extra={"format": "int32"})]
+"""A TCP port."""
+UrlPath = Annotated[
+    str,
+    Field(max_length=256),
+    Matches(
+        r"^/[A-Za-z0-9/._~-]*$", "must begin with / and have letters, digits, /, ., _, ~ and - only, for example /v2"
+    ),
+]
+"""The path of a URL, without a query."""
 ImageRepository = Annotated[
     str,
     Field(max_length=255),
@@ -98,6 +122,14 @@ class SecretReference(Schema):
     """A Secret in the object's own namespace."""
 
     name: ForeignName = Field(description="Name of the Secret, for example `modelwright-store`.")
+
+
+class TlsSecret(Schema):
+    """A certificate and its key."""
+
+    secret_name: ForeignName = Field(
+        description="Secret (kubernetes.io/tls) in the object's own namespace, with the keys `tls.crt` and `tls.key`."
+    )
 
 
 _RESOURCE_NAMES = ("cpu", "memory", "ephemeral-storage", "nvidia.com/gpu")
