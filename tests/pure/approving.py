@@ -1,7 +1,7 @@
 """Model versions that people approve, in the world of the pure tests."""
 
 from pure import samples
-from pure.served import ME, version
+from pure.served import LIVE, ME, version
 from pure.world import World
 
 
@@ -63,3 +63,14 @@ def command(name: str) -> str:
         f'{{"spec":{{"approval":{{"approved":true,"approvedBy":"YOUR USER NAME","imageDigest":"{samples.digest(name)}"'
     )
     return f"to approve it: kubectl patch modelversion {name} --namespace team --type merge --patch '{patch}}}}}}}'"
+
+
+def image(name: str) -> str:
+    """The image of a version."""
+    return f"r.test/{name}@{samples.digest(name)}"
+
+
+def running(world: World) -> str:
+    """The image that the servers' template is of; empty where there are none."""
+    live = world.objects.get(LIVE)
+    return str(live["spec"]["template"]["spec"]["containers"][0]["image"]) if live is not None else ""

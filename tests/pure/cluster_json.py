@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from modelwright.objects import KubeObject
-from modelwright.plan import JsonObject
+from modelwright.plan import JsonObject, Ref
 
 
 def metadata_of(obj: JsonObject) -> JsonObject:
@@ -40,3 +40,8 @@ def is_behind(live: JsonObject) -> bool:
     status = cast(JsonObject, live.get("status") or {})
     wanted = inside(live, "spec")["replicas"]
     return status.get("observedGeneration") != metadata_of(live)["generation"] or status.get("readyReplicas") != wanted
+
+
+def id_of(ref: Ref) -> tuple[str, str]:
+    """Where a child lies in the world; `Deployment` is apps/v1's, because no plan deletes ours."""
+    return ("apps/Deployment" if ref.kind == "Deployment" else ref.kind, ref.name)

@@ -1,10 +1,14 @@
 """Approval of a ModelVersion: who has said what, what counts, and what its status keeps of it."""
 
+import copy
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
 from modelwright.api.v1alpha1.modelversion import FIXED, ModelVersionSpec
+from modelwright.objects import KubeObject
+from modelwright.recorder import event_manifest
 from pure import samples
 from pure.approving import approve, asking, command, packaged, remove, say_no
 from pure.world import World
@@ -148,6 +152,20 @@ def test_each_change_is_told_once() -> None:
         ("Normal", "Approved"),
         ("Warning", "ApprovalRevoked"),
     ]
+
+
+def test_the_same_word_said_again_later_is_another_event_and_said_twice_it_is_one() -> None:
+    world = asking()
+    packaged(world, "v1")
+    names = []
+    for act in (by_ana, no, by_ana):
+        act(world)
+        before = cast(KubeObject, copy.deepcopy(world.objects[V1]))
+        (event,) = world.decide(*V1).events
+        manifests = [event_manifest(before, event, operator) for operator in ("one", "two")]
+        names += [cast(dict[str, str], manifest["metadata"])["name"] for manifest in manifests]
+        world.settle()
+    assert [names[0] == names[1], names[4] == names[5], names[0] == names[4]] == [True, True, False]
 
 
 def test_before_there_is_an_image_nothing_is_approved_and_nothing_said() -> None:

@@ -4,25 +4,23 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from modelwright.conditions import timestamp
 from pure import samples
-from pure.approving import approve, asking, command, history, packaged, remove, say_no, served_in_turn
+from pure.approving import (
+    approve,
+    asking,
+    command,
+    history,
+    image,
+    packaged,
+    remove,
+    running,
+    say_no,
+    served_in_turn,
+)
 from pure.served import LIVE, ME, stable
-from pure.world import World, fork
-
-
-def image(name: str) -> str:
-    """The image of a version."""
-    return f"r.test/{name}@{samples.digest(name)}"
-
-
-def running(world: World) -> str:
-    """The image that the servers' template is of; empty where there are none."""
-    live = world.objects.get(LIVE)
-    return str(live["spec"]["template"]["spec"]["containers"][0]["image"]) if live is not None else ""
+from pure.world import World
 
 
 def tightened(world: World) -> None:
@@ -337,129 +335,3 @@ def test_where_policy_asks_nobody_a_no_counts_all_the_same() -> None:
     say_no(world, "v2")
     world.chain()
     assert running(world) == image("v1")
-
-
-SERVER = "registry.test/triton@" + samples.digest("triton")
-
-
-@pytest.mark.parametrize(
-    ("server", "policy", "words"),
-    [
-        pytest.param({}, {}, None, id="our own server"),
-        pytest.param({"env": [{"name": "MODELWRIGHT_MAX_ROWS", "value": "9"}]}, {}, None, id="a setting of it"),
-        pytest.param({"image": SERVER}, {"serverImages": [SERVER]}, None, id="an image on the list"),
-        pytest.param({"env": [{"name": "TZ"}]}, {"environment": ["TZ"]}, None, id="a variable on the list"),
-        pytest.param(
-            {"image": "registry.test/triton:1"}, {"serverImages": [SERVER]},
-            "spec.server.image: registry.test/triton:1 is not allowed where approval is required; remove it, or write "
-            + SERVER, id="an image by tag",
-        ),
-        pytest.param(
-            {"image": SERVER}, {},
-            f"spec.server.image: {SERVER} is not allowed where approval is required; remove it, or write nothing, "
-            "because policy lists none", id="an image, and no list",
-        ),
-        pytest.param(
-            {"env": [{"name": "LD_PRELOAD"}]}, {"environment": ["TZ", "LANG"]},
-            "spec.server.env: LD_PRELOAD may not be set where approval is required; remove it; what may be set beside "
-            "settings of Modelwright's own server is one of TZ, LANG", id="a variable that is not on the list",
-        ),
-    ],
-)  # fmt: skip
-def test_what_a_server_may_be_made_of(server: dict[str, Any], policy: dict[str, Any], words: str | None) -> None:
-    world = asking(**policy)
-    packaged(world, "v1")
-    approve(world, "v1")
-    world.apply(samples.deployment(server=server))
-    world.chain()
-    if words is None:
-        assert world.ready(*ME) == ("True", "Serving")
-        return
-    assert world.ready(*ME) == ("False", "NotAllowedByPolicy")
-    assert world.said(*ME) == words
-    assert running(world) == ""
-    world.config = samples.config()
-    world.chain()
-    assert world.ready(*ME) == ("True", "Serving")
-
-
-NAMES = ("v1", "v2", "v3")
-
-
-class People:
-    """What people do to three versions and a Deployment, and what they have said by then."""
-
-    def __init__(self) -> None:
-        self.world = asking()
-        self.approved: set[str] = set()
-        self.revoked: set[str] = set()
-        packaged(self.world, *NAMES)
-        self.world.apply(samples.deployment())
-        self.approve("v1")
-        self.roll_out("")
-
-    def approve(self, name: str) -> None:
-        if self._is_there(name):
-            approve(self.world, name)
-            self.approved.add(name)
-            self.revoked.discard(name)
-
-    def say_no(self, name: str) -> None:
-        if self._is_there(name):
-            say_no(self.world, name)
-            self.revoked.add(name)
-
-    def remove(self, name: str) -> None:
-        if self._is_there(name) and "approval" in self.world.objects["ModelVersion", name]["spec"]:
-            remove(self.world, name)
-            self.revoked.add(name)
-
-    def delete(self, name: str) -> None:
-        if self._is_there(name):
-            self.world.delete("ModelVersion", name)
-
-    def make(self, name: str) -> None:
-        if not self._is_there(name):
-            packaged(self.world, name)
-
-    def wish_for(self, name: str) -> None:
-        self.world.edit(*ME, model={"name": "late-flights", "version": name})
-
-    def wish_for_latest(self, _: str) -> None:
-        self.wish_for("latest")
-
-    def roll_out(self, _: str) -> None:
-        self.world.chain()
-
-    def pass_time(self, _: str) -> None:
-        self.world.pass_time(minutes=6)
-
-    def _is_there(self, name: str) -> bool:
-        return ("ModelVersion", name) in self.world.objects
-
-
-ACTS: list[Callable[[People, str], None]] = [
-    People.approve,
-    People.say_no,
-    People.remove,
-    People.delete,
-    People.make,
-    People.wish_for,
-    People.wish_for_latest,
-    People.roll_out,
-    People.pass_time,
-]
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(ACTS), st.sampled_from(NAMES), st.booleans()), max_size=25))
-def test_whatever_people_do_only_what_was_approved_runs_and_nothing_that_was_revoked(
-    acts: list[tuple[Callable[[People, str], None], str, bool]],
-) -> None:
-    people = People()
-    for act, name, restart in acts:
-        act(people, name)
-        if restart:
-            people.world = fork(people.world)
-        people.world.settle()
-        assert running(people.world) in {"", *(image(name) for name in people.approved - people.revoked)}

@@ -153,6 +153,23 @@ def test_an_event_is_said_once_for_a_reason_and_warns_where_a_person_must_act() 
     assert [event.type for event in broken.events()] == ["Warning"]
 
 
+def test_of_a_condition_that_is_marked_to_be_told_every_change_is() -> None:
+    def marked(*before: Condition, reason: str, message: str) -> Report:
+        it = report(*before)
+        it.ready("Packaged", "there it is")
+        it.mark("Approved", reason == "Approved", reason, message, tell=True)
+        return it
+
+    first = marked(reason="AwaitingApproval", message="nobody has said a word")
+    said = [(event.type, event.reason) for event in first.events()]
+    assert said == [("Normal", "Packaged"), ("Warning", "AwaitingApproval")]
+    assert marked(*first.conditions(), reason="AwaitingApproval", message="nobody has said a word").events() == ()
+    second = marked(*first.conditions(), reason="Approved", message="by ana")
+    assert [(event.type, event.message) for event in second.events()] == [("Normal", "by ana")]
+    third = marked(*second.conditions(), reason="Approved", message="by ben")
+    assert [(event.type, event.message) for event in third.events()] == [("Normal", "by ben")]
+
+
 @pytest.mark.parametrize(
     ("message", "words"),
     [

@@ -21,7 +21,7 @@ from modelwright.plan import Child, Event, JsonObject, Plan, Ref
 from modelwright.slim import slim
 from modelwright.view import Cluster, Topic, View
 from pure import by_kind, samples
-from pure.cluster_json import has_ended, inside, is_behind, kind_of, metadata_of, uid_of
+from pure.cluster_json import has_ended, id_of, inside, is_behind, kind_of, metadata_of, uid_of
 
 START = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 OURS = ("Dataset", "TrainingRun", "ModelVersion", "Deployment")
@@ -389,11 +389,6 @@ class World:
             versions = [self.get(*id_) for id_ in sorted(self.objects) if id_[0] == "ModelVersion"]
             return tuple(v for v in versions if isinstance(v, ModelVersion) and v.spec.model == name)
         return (self.get(kind, name),) if (kind, name) in self.objects else ()
-
-
-def id_of(ref: Ref) -> Id:
-    """Where a child lies; `Deployment` is apps/v1's, because no plan deletes ours."""
-    return ("apps/Deployment" if ref.kind == "Deployment" else ref.kind, ref.name)
 
 
 def fork(world: World) -> World:
