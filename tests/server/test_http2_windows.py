@@ -261,6 +261,18 @@ async def test_calls_whose_client_left_count_until_the_model_is_done(server: Ser
     assert statuses(await client.send(call(ECHO, b"", 1003))) == [0]
 
 
+async def test_what_the_model_was_given_is_held_until_it_is_done_even_if_the_client_left(server: Server) -> None:
+    client = Client(server)
+    sent = message(bytes(20_000))
+    await client.send(opening(path=LATER), frame(DATA, 0, 1, sent[:16_000]), frame(DATA, END_STREAM, 1, sent[16_000:]))
+    held = server.room.held_bytes
+    assert held == len(sent)
+    await client.send(frame(RST_STREAM, 0, 1, b"\0\0\0\x08"))
+    assert server.room.held_bytes == held
+    server.later[0]()
+    assert server.room.held_bytes == 0
+
+
 async def test_a_deadline_is_told_and_the_late_answer_dropped(server: Server) -> None:
     client = Client(server)
     await client.send(call(LATER, b"", fields={b"grpc-timeout": b"2S"}))

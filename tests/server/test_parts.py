@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import httptools
 import pytest
 
 from modelwright_server.cpus import threads_of, usable_cpus
+from modelwright_server.http_head import refusal_of
 from modelwright_server.http_target import path_of
 
 
@@ -53,3 +55,22 @@ def test_threads_of_a_process(environment: dict[str, str], processes: int, threa
 )
 def test_request_targets(target: bytes, path: str | None) -> None:
     assert path_of(target) == path
+
+
+def test_an_exception_of_our_own_is_not_called_the_clients_mistake(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing:
+        def on_url(self, url: bytes) -> None:
+            raise LookupError("ours")
+
+    with pytest.raises(httptools.HttpParserError) as raised:
+        httptools.HttpRequestParser(Failing()).feed_data(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert refusal_of(raised.value) == (500, "the server failed to read this request")
+    assert "LookupError: ours" in caplog.text
+
+
+def test_what_no_parser_takes_is_the_clients_mistake(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(httptools.HttpParserError) as raised:
+        httptools.HttpRequestParser(object()).feed_data(b"\0")
+    status, sentence = refusal_of(raised.value)
+    assert (status, sentence.partition(":")[0]) == (400, "malformed HTTP request")
+    assert not caplog.text

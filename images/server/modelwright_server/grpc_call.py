@@ -274,6 +274,7 @@ class Call(Stream):
         """Whether an answer of the method still has somebody to read it."""
         working, self.working = self.working, False
         if self._closed and working:
+            self._release()
             self._connection.orphan_answered()
         return not self._closed
 
@@ -287,7 +288,9 @@ class Call(Stream):
         if self._closed:
             return
         self._closed = True
-        self._release()
+        if not self.working:
+            # Else the model's side has the message still.
+            self._release()
         self._received = None
         method = self._method
         route = "other" if method is None else method.route

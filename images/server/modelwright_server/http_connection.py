@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from modelwright_server.http_head import fault_of, head_of, says_close, too_long, without_upgrade
+from modelwright_server.http_head import fault_of, head_of, refusal_of, says_close, too_long, without_upgrade
 from modelwright_server.http_message import JSON, RETRY_SOON, Request, Response, error, render, render_ok
 from modelwright_server.http_target import path_of
 from modelwright_server.known_heads import MAX_HEAD_BYTES
@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
                 read = upgrade.args[0]
         except httptools.HttpParserError as problem:
             if not self._last_request_read:
-                self._refuse(400, f"malformed HTTP request: {problem}")
+                self._refuse(*refusal_of(problem))
         self._count_head_chunk(read)
         if unfinished is self._body and self._phase is _Phase.BODY:
             self._count_framing(read)

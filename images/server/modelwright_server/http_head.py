@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
+
+import httptools
 
 from modelwright_server.http_message import Head
 from modelwright_server.request_id import accepted_id, accepted_trace
 from modelwright_server.settings import HttpLimits
+
+LOGGER = logging.getLogger(__name__)
 
 _HOST = re.compile(rb"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 """RFC 3986, section 3.2: an IP literal or a registered name, and a port."""
@@ -34,6 +39,14 @@ def fault_of(version: str, headers: Mapping[bytes, bytes], limits: HttpLimits) -
     if expectation.lower() != b"100-continue":
         return 417, "the only expectation taken is 100-continue"
     return None
+
+
+def refusal_of(problem: httptools.HttpParserError) -> tuple[int, str]:
+    """The status and the sentence for bytes that the parser could not take, or that this server failed on."""
+    if isinstance(problem, httptools.HttpParserCallbackError):
+        LOGGER.error("reading a request failed", exc_info=problem.__context__ or problem)
+        return 500, "the server failed to read this request"
+    return 400, f"malformed HTTP request: {problem}"
 
 
 def head_of(method: bytes, version: str, path: str, headers: Mapping[bytes, bytes], *, keep_alive: bool) -> Head:

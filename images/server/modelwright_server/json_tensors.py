@@ -123,7 +123,7 @@ def _checked(
     if datatype in FLOATS:
         return _floats(name, datatype, shape, data, columns)
     if datatype in INTEGERS:
-        bounds = np.iinfo(DTYPES[datatype].type)  # type: ignore[type-var]
+        bounds = np.iinfo(DTYPES[datatype].str)
         low, high = int(bounds.min), int(bounds.max)
         for index, value in enumerate(data):
             if isinstance(value, int) and not low <= value <= high:
