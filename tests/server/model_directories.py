@@ -15,7 +15,10 @@ from modelwright_contract.features import FeatureContract, Input, Step, fit_cate
 from modelwright_contract.manifests import Blob, ModelManifest, TensorSpec
 from modelwright_contract.parse import parse_expression
 from modelwright_worker.archive import write_archive
+from modelwright_worker.fitting import judged
+from modelwright_worker.labels import Classes
 from modelwright_worker.onnx_form import OnnxForm, attempt
+from modelwright_worker.profile import profile_of
 
 Row = dict[str, str | int | float | bool | None]
 DATATYPES = {"string": "BYTES", "integer": "INT64", "number": "FP64", "boolean": "BOOL", "timestamp": "BYTES"}
@@ -85,8 +88,12 @@ def write_model(
     rows: list[Row],
     *,
     onnx: bool = False,
+    profile: bool = True,
 ) -> ModelDirectory:
-    """Fit `estimator` and write manifest, archive and golden rows below `path`, and its ONNX form if asked for."""
+    """Fit `estimator` and write manifest, archive, golden rows and training profile below `path`.
+
+    And its ONNX form if asked for. The profile's answers are of the same rows as its features.
+    """
     contract = contract_of(rows)
     directory = ModelDirectory(path, estimator, contract, rows)
     estimator.fit(directory.matrix(rows), np.array(targets))  # type: ignore[attr-defined]
@@ -99,6 +106,9 @@ def write_model(
         form = attempt(estimator, classes or (), directory.matrix(rows))
         assert isinstance(form, OnnxForm), form
         (path / "model.onnx").write_bytes(form.content)
+    known = None if classes is None else Classes(np.array(classes))
+    said = judged(estimator, directory.matrix(rows), np.array(targets), known)
+    spread = profile_of(contract, directory.matrix(rows), said, "train", known).to_bytes()
     manifest = ModelManifest(
         task="regression" if classes is None else "classification",
         model=_blob((path / "model.skops").read_bytes()),
@@ -112,7 +122,10 @@ def write_model(
         seed=0,
         tools={},
         onnx=_blob((path / "model.onnx").read_bytes()) if onnx else None,
+        profile=_blob(spread) if profile else None,
     )
+    if profile:
+        (path / "profile.json").write_bytes(spread)
     (path / "manifest.json").write_bytes(manifest.to_bytes())
     (path / "golden.json").write_bytes(golden)
     return directory
@@ -120,11 +133,19 @@ def write_model(
 
 def rewrite_golden(path: Path, document: Mapping[str, Json]) -> None:
     """Replace the golden rows and their digest in the manifest."""
-    content = json.dumps(document).encode()
+    _rewrite(path, "golden", json.dumps(document).encode())
+
+
+def rewrite_profile(path: Path, content: bytes) -> None:
+    """Replace the training profile and its digest in the manifest."""
+    _rewrite(path, "profile", content)
+
+
+def _rewrite(path: Path, name: str, content: bytes) -> None:
     manifest = json.loads((path / "manifest.json").read_bytes())
-    manifest["golden"] = _blob(content).to_json()
+    manifest[name] = _blob(content).to_json()
     (path / "manifest.json").write_text(json.dumps(manifest))
-    (path / "golden.json").write_bytes(content)
+    (path / f"{name}.json").write_bytes(content)
 
 
 def _outputs(directory: ModelDirectory, rows: Sequence[Row]) -> dict[str, object]:

@@ -18,7 +18,7 @@ from .model_directories import ModelDirectory
 from .processes import TIMEOUT_S, Server, eventually
 
 PREDICT = "/v2/models/late/predict"
-ROUTES = ("/v2/health/live", "/v2/health/ready", "/metrics", "/live")
+ROUTES = ("/v2/health/live", "/v2/health/ready", "/metrics", "/live", "/profile")
 
 
 @pytest.fixture(scope="module")

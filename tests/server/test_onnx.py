@@ -202,7 +202,7 @@ def test_a_manifest_without_a_form_is_what_it_was(boosting: ModelDirectory) -> N
     content = (boosting.path / "manifest.json").read_bytes()
     with_form = ModelManifest.parse(content)
     assert with_form.to_bytes() == content
-    assert list(with_form.files) == ["model.skops", "golden.json", "model.onnx"]
+    assert list(with_form.files) == ["model.skops", "golden.json", "model.onnx", "profile.json"]
     document = json.loads(content)
     del document["onnx"]
     without = ModelManifest.parse(json.dumps(document).encode())

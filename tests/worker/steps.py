@@ -46,6 +46,8 @@ class Steps:
     """Runs steps over one volume. `key` of a task is made from its content unless it is given."""
 
     root: Path
+    keys: dict[str, str] = field(default_factory=dict)
+    """Variables that Secrets give to every step."""
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     @property
@@ -84,6 +86,7 @@ class Steps:
             "MODELWRIGHT_MOUNT_ROOT": str(self.root / "mnt"),
             "MODELWRIGHT_SCRATCH": str(scratch),
             "MODELWRIGHT_TERMINATION_LOG": str(log),
+            **self.keys,
         }
         if environment is None:
             output = io.StringIO()

@@ -52,7 +52,7 @@ def fetched(steps: Steps, digest: Digest, registry: Registry, key: str) -> tuple
     return task, steps.run("fetch", task)
 
 
-def test_all_four_files_travel(with_form: tuple[Steps, Digest]) -> None:
+def test_all_files_travel(with_form: tuple[Steps, Digest]) -> None:
     steps, digest = with_form
     with serving(Registry()) as registry:
         task, run = fetched(steps, digest, registry, "d")
@@ -62,7 +62,8 @@ def test_all_four_files_travel(with_form: tuple[Steps, Digest]) -> None:
         layer = json.loads(registry.manifests["models/late", "v1"][1])["layers"][-1]
         with tarfile.open(fileobj=io.BytesIO(registry.blobs["models/late", layer["digest"]])) as tar:
             names = [member.name for member in tar.getmembers()]
-    assert names == ["model", "model/golden.json", "model/manifest.json", "model/model.onnx", "model/model.skops"]
+    files = ("golden.json", "manifest.json", "model.onnx", "model.skops", "profile.json")
+    assert names == ["model", *(f"model/{file}" for file in files)]
 
 
 def _altered(model: Path) -> None:

@@ -39,7 +39,7 @@ def package(steps: Steps, task: dict[str, object]) -> Run:
     fetched = steps.run("fetch", task, scratch=scratch)
     assert (fetched.code, fetched.report) == (0, None), fetched
     assert {path.name: oct(path.stat().st_mode & 0o777) for path in (scratch / "model").iterdir()} == {
-        "manifest.json": "0o644", "model.skops": "0o644", "golden.json": "0o644",
+        "manifest.json": "0o644", "model.skops": "0o644", "golden.json": "0o644", "profile.json": "0o644",
     }  # fmt: skip
     return steps.run("push", task, scratch=scratch)
 
@@ -73,7 +73,7 @@ def test_an_image_is_the_base_and_one_layer(packaged: tuple[Steps, TrainSummary]
         with tarfile.open(fileobj=io.BytesIO(registry.blobs["models/late", layer["digest"]])) as tar:
             members = tar.getmembers()
         assert [member.name for member in members] == [
-            "model", "model/golden.json", "model/manifest.json", "model/model.skops",
+            "model", "model/golden.json", "model/manifest.json", "model/model.skops", "model/profile.json",
         ]  # fmt: skip
         assert {(m.uid, m.gid, m.mtime, m.uname) for m in members} == {(0, 0, 0, "")}
         assert run.report.sizes.image == sum(item["size"] for item in manifest["layers"])

@@ -11,7 +11,7 @@ from modelwright_contract.tasks import SourceLocation, StoreLocation
 from modelwright_worker import s3
 from modelwright_worker.failures import Told
 from modelwright_worker.places import Places
-from modelwright_worker.source import bring
+from modelwright_worker.source import open_source
 
 STORE = {"AWS_ACCESS_KEY_ID": "store", "AWS_SECRET_ACCESS_KEY": "s"}
 OWN = {"SOURCE_AWS_ACCESS_KEY_ID": "own", "SOURCE_AWS_SECRET_ACCESS_KEY": "s"}
@@ -32,7 +32,7 @@ def keys_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 def brought(tmp_path: Path, uri: str, environment: Mapping[str, str], own_keys: bool = False) -> None:
     places = Places.from_environment({"MODELWRIGHT_SCRATCH": str(tmp_path)})
     store = StoreLocation(uri="s3://bucket/mw/", endpoint="http://127.0.0.1:9")
-    bring(SourceLocation(uri=uri, own_keys=own_keys), store, "team", places, environment)
+    open_source(SourceLocation(uri=uri, own_keys=own_keys), store, "team", places, environment)
 
 
 @pytest.mark.usefixtures("keys_asked_for")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelwright_contract.canonical import Digest, Json, canonical_bytes, digest_of, hex_of
+from modelwright_contract.profile import PROFILE_FILE
 
 DATASET_MEDIA_TYPE = "application/vnd.modelwright.dataset.v1+json"
 MODEL_MEDIA_TYPE = "application/vnd.modelwright.model.v1+json"
@@ -107,7 +108,8 @@ class ModelManifest:
     """A model: its archive, golden rows, contract, signature, and what it was made from.
 
     `classes` holds the labels in the order of the probabilities' columns; it is None for a regression. `onnx` is the
-    model once more, in ONNX; most kinds of models have none.
+    model once more, in ONNX; most kinds of models have none. `profile` is how its features and answers were spread when
+    it was trained; a model that was not trained here may have none.
     """
 
     task: str
@@ -122,19 +124,22 @@ class ModelManifest:
     seed: int
     tools: Mapping[str, str]
     onnx: Blob | None = None
+    profile: Blob | None = None
 
     @property
     def files(self) -> Mapping[str, Blob]:
         """The files of a model directory, by name, without the manifest itself."""
         files = {"model.skops": self.model, "golden.json": self.golden}
-        return files if self.onnx is None else {**files, "model.onnx": self.onnx}
+        more = {"model.onnx": self.onnx, PROFILE_FILE: self.profile}
+        return files | {name: blob for name, blob in more.items() if blob is not None}
 
     def to_bytes(self) -> bytes:
         """The canonical document."""
-        onnx: dict[str, Json] = {} if self.onnx is None else {"onnx": self.onnx.to_json()}
+        more = {"onnx": self.onnx, "profile": self.profile}
+        optional: dict[str, Json] = {name: blob.to_json() for name, blob in more.items() if blob is not None}
         return canonical_bytes(
             {
-                **onnx,
+                **optional,
                 "mediaType": MODEL_MEDIA_TYPE,
                 "modelFormat": MODEL_FORMAT,
                 "task": self.task,
@@ -178,6 +183,7 @@ class ModelManifest:
             seed=seed,
             tools={name: str(version) for name, version in tools.items()},
             onnx=_blob(document, "onnx") if "onnx" in document else None,
+            profile=_blob(document, "profile") if "profile" in document else None,
         )
 
 

@@ -41,11 +41,15 @@ Reason = Literal[
     "TargetSingleClass",
     "TargetMissing",
     "MetricNotApplicable",
+    "ChampionNotComparable",
     "ModelNotFound",
     "ModelCheckFailed",
     "ImagePushForbidden",
     "RegistryUnreachable",
     "BaseImageNotFound",
+    "DatasetUnfit",
+    "RowsRefused",
+    "ModelServerFailed",
     "InternalError",
 ]
 """Why a step failed. Stable: these become condition reasons."""
@@ -86,7 +90,10 @@ class Success(Report):
 
 
 class IngestSummary(Success):
-    """A dataset version was written; `digest` is its manifest's, `bytes` that of its split files."""
+    """A dataset version was written, or is there still; `digest` is its manifest's, `bytes` that of its split files.
+
+    Of `objects` files of the source so many were `read`; `repeated`: all of this was said by an earlier run already.
+    """
 
     step: Literal["ingest"] = "ingest"
     digest: Digest
@@ -97,6 +104,9 @@ class IngestSummary(Success):
     columns: Count
     violations: Violations = Violations()
     validated: bool = True
+    objects: Count = 0
+    read: Count = 0
+    repeated: bool = False
 
 
 class Metrics(Report):
@@ -107,13 +117,22 @@ class Metrics(Report):
 
 
 class GateResult(Report):
-    """How one gate was judged on the test split."""
+    """How one gate was judged on the test split.
+
+    `gain` is how much better the new model is than the `champion`, negative where it is worse; `gain_at_least` is what
+    it is at least, with the gate's confidence. `p_value` is how likely so much evidence of a gain is for a model that
+    is no better.
+    """
 
     name: Name
     metric: Name
     value: Figure | None = None
     min: Figure | None = None
     max: Figure | None = None
+    champion: Figure | None = None
+    gain: Figure | None = None
+    gain_at_least: Figure | None = None
+    p_value: Figure | None = None
     passed: bool
 
 
@@ -139,10 +158,11 @@ class Tensor(Report):
 
 
 class Signature(Report):
-    """What a model takes and gives."""
+    """What a model takes and gives; `omitted` inputs were left out, where all of them have no room."""
 
     inputs: Annotated[tuple[Tensor, ...], Field(max_length=256)] = ()
     outputs: Annotated[tuple[Tensor, ...], Field(max_length=16)] = ()
+    omitted: Count | None = None
 
 
 class ModelDigest(Report):
@@ -170,6 +190,16 @@ class PackageSummary(Success):
     golden_rows: Count
 
 
+class ScoreSummary(Success):
+    """Answers were written: one Parquet file at `uri`, whose digest is `digest`."""
+
+    step: Literal["score"] = "score"
+    uri: Uri
+    rows: Count
+    bytes: Bytes
+    digest: Digest
+
+
 class Failure(Report):
     """A step could not be done. `retry`: it may heal without a change of the spec."""
 
@@ -180,11 +210,9 @@ class Failure(Report):
     violations: Violations | None = None
 
 
-Summary = IngestSummary | TrainSummary | PackageSummary
+Summary = IngestSummary | TrainSummary | PackageSummary | ScoreSummary
 
-_SUMMARIES: TypeAdapter[IngestSummary | TrainSummary | PackageSummary] = TypeAdapter(
-    Annotated[IngestSummary | TrainSummary | PackageSummary, Field(discriminator="step")]
-)
+_SUMMARIES: TypeAdapter[Summary] = TypeAdapter(Annotated[Summary, Field(discriminator="step")])
 
 
 def parse_summary(text: str | bytes) -> Summary | Failure | None:

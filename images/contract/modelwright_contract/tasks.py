@@ -25,6 +25,7 @@ MAX_PARAMS = 64
 MAX_GATES = 16
 MAX_METRICS = 16
 MAX_SEED = 2**31 - 1
+DEFAULT_CONFIDENCE = "0.95"
 
 
 class StoreLocation(Border):
@@ -106,10 +107,16 @@ class Split(Border):
 
 
 class IngestTask(Task):
-    """Read a source, check it, split it, write a dataset version."""
+    """Read a source, check it, split it, write a dataset version.
+
+    `previous` is the key of the last reading for the same spec: what has not changed since is not read. `keep_copies`:
+    it will be read again, so the store keeps a copy of each file of a source of many.
+    """
 
     step: Literal["ingest"] = "ingest"
     source: SourceLocation
+    previous: Key | None = None
+    keep_copies: bool = False
     columns: Annotated[tuple[Column, ...], Field(max_length=MAX_COLUMNS)] = ()
     checks: Annotated[tuple[Check, ...], Field(max_length=MAX_CHECKS)] = ()
     split: Split = Split()
@@ -131,13 +138,23 @@ class EstimatorStep(Border):
     params: Annotated[dict[str, JsonValue], Field(max_length=MAX_PARAMS, default_factory=dict)]
 
 
+class Champion(Border):
+    """The model that a Deployment served when the run began; without a digest, it served none."""
+
+    deployment: Name
+    version: Name | None = None
+    digest: Digest | None = None
+
+
 class Gate(Border):
-    """A bound on a metric of the test split, both ends inclusive."""
+    """A demand on a metric of the test split: bounds, both inclusive, or to be better than the champion's."""
 
     name: Name
     metric: Name
     min: DecimalText | None = None
     max: DecimalText | None = None
+    against: Champion | None = None
+    confidence: DecimalText = DEFAULT_CONFIDENCE
 
 
 class TrainTask(Task):
@@ -169,11 +186,27 @@ class PackageTask(Task):
     insecure: bool = False
 
 
-AnyTask = Annotated[IngestTask | TrainTask | PackageTask, Field(discriminator="step")]
+class ScoreTask(Task):
+    """Ask a model that is served beside the Job about every row of a dataset version, and write what it says.
 
-_TASKS: TypeAdapter[IngestTask | TrainTask | PackageTask] = TypeAdapter(AnyTask)
+    `served` is the name under which its server, of the image `image`, answers; it may take `server_seconds` until it is
+    ready. `output` is the one S3 object that is written, with the store's keys and endpoint.
+    """
+
+    step: Literal["score"] = "score"
+    model: ModelReference
+    served: Name
+    image: Annotated[str, Field(min_length=1, max_length=640)]
+    dataset: DatasetReference
+    output: Uri
+    server_seconds: Annotated[int, Field(ge=1)] = 600
 
 
-def parse_task(text: str | bytes) -> IngestTask | TrainTask | PackageTask:
+AnyTask = IngestTask | TrainTask | PackageTask | ScoreTask
+
+_TASKS: TypeAdapter[AnyTask] = TypeAdapter(Annotated[AnyTask, Field(discriminator="step")])
+
+
+def parse_task(text: str | bytes) -> AnyTask:
     """The task of a Job. Raises pydantic.ValidationError, naming each wrong field."""
     return _TASKS.validate_json(text)

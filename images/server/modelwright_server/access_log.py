@@ -21,8 +21,10 @@ class AccessLog:
         self._allowance = Allowance(MAX_LINES_PER_S)
         self.dropped = 0
 
-    def answered(self, request: Request, response: Response, route: str, seconds: float) -> None:
-        """Log this one, or not."""
+    def answered(
+        self, request: Request, response: Response, route: str, seconds: float, version: str | None = None
+    ) -> None:
+        """Log this one, or not; `version` is who answered where that was not this server's own model."""
         failed = response.status >= _FAILED and response.status != _NOT_OFFERED
         if not failed:
             if not self._every:
@@ -45,6 +47,8 @@ class AccessLog:
             "request_id": request.request_id.decode("ascii"),
             "sample": 1 if failed else self._every,
         }
+        if version is not None:
+            line["answered_by"] = version
         if head.trace is not None:
             line["trace_id"] = head.trace[3:35].decode("ascii")
         if failed:

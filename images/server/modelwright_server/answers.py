@@ -5,7 +5,7 @@ What is the same in each answer is rendered once. NaN and infinity, which JSON d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,10 +60,17 @@ class Answers:
         labels, probabilities = prediction.labels, prediction.probabilities
         if labels is None or len(labels) != 1 or not self._one_row:
             return self.tensors(prediction, self._all, None)
-        body = self._one_row[labels.item()]
         if self._has_probabilities and probabilities is not None:
-            body += orjson.dumps(probabilities.tolist()[0]) + b"}]}"
-        return Response(200, body, JSON, (), 1)
+            return self._row_tensors(labels.item(), probabilities.tolist()[0])
+        return Response(200, self._one_row[labels.item()], JSON, (), 1)
+
+    @property
+    def all_tensors_of_row(self) -> Callable[[int, list[float]], Response] | None:
+        """What `all_tensors` does for one row, from its label and its probabilities, where the model has both."""
+        return self._row_tensors if self._one_row and self._has_probabilities else None
+
+    def _row_tensors(self, label: int, probabilities: list[float]) -> Response:
+        return Response(200, b"%b%b}]}" % (self._one_row[label], orjson.dumps(probabilities)), JSON, (), 1)
 
     def tensors(self, prediction: Prediction, wanted: Sequence[Wanted], request_id: str | None) -> Response:
         """An infer answer; with binary data where an output is wanted so."""

@@ -17,7 +17,7 @@ from modelwright_server.batcher import Batcher, BatchLimits, model_failure
 from modelwright_server.board import Field
 from modelwright_server.counters import Counters
 from modelwright_server.endpoint import Endpoint
-from modelwright_server.http_message import RETRY_SOON, Request, Response, error
+from modelwright_server.http_message import RETRY_SOON, VERSION, Request, Response, error
 from modelwright_server.problems import Problem
 from modelwright_server.work import Work
 from modelwright_server.worker_thread import WorkerThread
@@ -40,6 +40,13 @@ class Guard(Protocol):
         """Whether a request with this Authorization field may be answered."""
 
 
+class Forwarder(Protocol):
+    """Who decides between the canary and this server's own model."""
+
+    def predict(self, work: Work[Response], call: _Call) -> None:
+        """Have a request answered that was read."""
+
+
 class App:
     """The application of one worker process. Everything here runs on the event loop's thread but decoders."""
 
@@ -56,11 +63,12 @@ class App:
         self.counters = counters
         self.draining = False
         self.in_flight = 0
+        self.forwarder: Forwarder | None = None
         self._access_log = access_log
         self._limits = limits
         self._guard = guard
         # Two threads: bodies that wait to be read must hold up no prediction.
-        self._reader = WorkerThread(loop)
+        self.reader = WorkerThread(loop)
         self.batcher = Batcher(loop, endpoint, WorkerThread(loop, endpoint.settle_in_thread), counters, limits)
         self._documents: dict[str, Callable[[], Response]] = {
             "/v2": partial(Response, 200, orjson.dumps(_SERVER)),
@@ -115,10 +123,10 @@ class App:
             call.answer(_unauthorized())
         elif inline:
             self._predict(_read(decoder, request), call)
-        elif self._reader.pending + self.batcher.waiting > self._limits.waiting:
+        elif self.reader.pending + self.batcher.waiting > self._limits.waiting:
             call.done(Problem("too many large requests are waiting; ask again in a second", status=429))
         else:
-            self._reader.put(partial(self._read_in_turn, decoder, request), partial(self._predict, call=call))
+            self.reader.put(partial(self._read_in_turn, decoder, request), partial(self._predict, call=call))
 
     def answered(self, call: _Call, response: Response) -> None:
         """Count and log one answered prediction."""
@@ -129,6 +137,14 @@ class App:
         self._access_log.answered(call.request, response, call.route, seconds)
         call.reply(response)
 
+    def forwarded(self, call: _Call, response: Response) -> None:
+        """Log one prediction that the canary answered, in whose Pod it is counted."""
+        self.in_flight -= 1
+        seconds = perf_counter() - call.request.received_s
+        version = dict(response.headers)[VERSION].decode("ascii")
+        self._access_log.answered(call.request, response, call.route, seconds, version)
+        call.reply(response)
+
     def _read_in_turn(self, decoder: Decoder, request: Request) -> Work[Response] | Problem:
         if perf_counter() - request.received_s > self._limits.age_s:
             return Problem("the request waited too long to be read; ask again in a second", status=429)
@@ -137,6 +153,8 @@ class App:
     def _predict(self, work: Work[Response] | Problem, call: _Call) -> None:
         if isinstance(work, Problem):
             call.done(work)
+        elif self.forwarder is not None:
+            self.forwarder.predict(work, call)
         else:
             self.batcher.submit(work, call.done)
 
@@ -188,6 +206,10 @@ class _Call:
     def answer(self, response: Response) -> None:
         """The same with a whole response."""
         self.app.answered(self, response)
+
+    def forwarded(self, response: Response) -> None:
+        """Called instead of `done` when the canary answered."""
+        self.app.forwarded(self, response)
 
 
 _SERVER = {"name": "modelwright", "version": __version__, "extensions": list(EXTENSIONS)}

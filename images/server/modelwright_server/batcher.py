@@ -20,7 +20,7 @@ import numpy as np
 from modelwright_server.board import Field
 from modelwright_server.counters import Counters
 from modelwright_server.endpoint import Endpoint
-from modelwright_server.prediction import Prediction
+from modelwright_server.prediction import Matrix, Prediction
 from modelwright_server.problems import Problem
 from modelwright_server.work import Work
 from modelwright_server.worker_thread import WorkerThread
@@ -68,11 +68,21 @@ class Batcher:
         self._busy = False
         self._rows = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._answered: Callable[[Matrix, Prediction], None] | None = None
+
+    def observed_by(self, answered: Callable[[Matrix, Prediction], None]) -> None:
+        """Have `answered` see the rows and answers of each call of the model, on its thread; it must raise nothing."""
+        self._answered = answered
 
     @property
     def waiting(self) -> int:
         """Predictions that wait for the model."""
         return len(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the model has nothing to do."""
+        return not (self._waiting or self._busy or self._scheduled)
 
     def submit(self, work: Work[T], done: Callable[[T | Problem], None]) -> None:
         """Have `work` predicted; `done` is called exactly once, later, with its reply or what went wrong."""
@@ -132,17 +142,20 @@ class Batcher:
     def _predict(self, batch: list[_Waiting]) -> _Outcome:
         """Runs on the loop's thread or on the worker thread; raises nothing."""
         began = perf_counter()
-        outcome: Prediction | Problem
         try:
             matrices = [waiting.work.matrix for waiting in batch]
-            outcome = self._endpoint.predictor.predict(matrices[0] if len(matrices) == 1 else np.concatenate(matrices))
+            matrix = matrices[0] if len(matrices) == 1 else np.concatenate(matrices)
+            prediction = self._endpoint.predictor.predict(matrix)
         except Problem as problem:
-            outcome = problem
+            return _Outcome(problem, perf_counter() - began)
         except Exception as failure:
             # Whatever a model raises ends the requests that it was called for, never the process.
             LOGGER.exception("the model failed")
-            outcome = model_failure(failure)
-        return _Outcome(outcome, perf_counter() - began)
+            return _Outcome(model_failure(failure), perf_counter() - began)
+        outcome = _Outcome(prediction, perf_counter() - began)
+        if self._answered is not None:
+            self._answered(matrix, prediction)
+        return outcome
 
     def _finish(self, batch: list[_Waiting], outcome: _Outcome) -> None:
         self._busy = False
@@ -185,23 +198,29 @@ class _Outcome:
 
 
 def _deliver(batch: list[_Waiting], prediction: Prediction) -> None:
-    if len(batch) == 1:
-        _encode(batch[0], prediction)
-        return
+    labels, probabilities = _row_by_row(batch, prediction)
     begin = 0
     for waiting in batch:
-        end = begin + waiting.work.rows
-        _encode(waiting, prediction.part(begin, end))
+        work = waiting.work
+        end = begin + work.rows
+        reply: object
+        try:
+            if labels and work.encode_row is not None:
+                reply = work.encode_row(labels[begin], probabilities[begin])
+            else:
+                reply = work.encode(prediction if len(batch) == 1 else prediction.part(begin, end))
+        except Exception as failure:
+            LOGGER.exception("an answer could not be written")
+            reply = model_failure(failure)
         begin = end
+        _tell(waiting, reply)
 
 
-def _encode(waiting: _Waiting, prediction: Prediction) -> None:
-    try:
-        reply = waiting.work.encode(prediction)
-    except Exception as failure:
-        LOGGER.exception("an answer could not be written")
-        reply = model_failure(failure)
-    _tell(waiting, reply)
+def _row_by_row(batch: list[_Waiting], prediction: Prediction) -> tuple[list[int], list[list[float]]]:
+    """Labels and probabilities as lists, where there are both and the first of the batch wants them so."""
+    if prediction.labels is None or prediction.probabilities is None or batch[0].work.encode_row is None:
+        return [], []
+    return prediction.labels.tolist(), prediction.probabilities.tolist()
 
 
 def _tell(waiting: _Waiting, reply: object) -> None:

@@ -11,6 +11,7 @@ import mmap
 from collections.abc import Iterator
 from enum import IntEnum
 
+from modelwright_server.feature_board import FeatureBoard
 from modelwright_server.latency import BUCKETS
 
 ROUTES = ("infer", "predict", "v1", "grpc", "metadata", "health", "other", "unread")
@@ -56,7 +57,8 @@ class Field(IntEnum):
     LOG_DROPPED = 13
     """Access log lines that were not written because there were too many."""
     FOLDS = 14
-    """Goes up by one before a window is folded into the totals and by one after: odd while it is being done."""
+    """Goes up by one before figures that belong together are changed, such as a window that is folded into the totals,
+    and by one after: odd while it is being done."""
 
 
 ROUTE_INDEX = {route: index for index, route in enumerate(ROUTES)}
@@ -99,7 +101,11 @@ BATCH_SIZES = 12
 """Batches by rows: 1, 2, 3-4, 5-8, … and the last place for all above."""
 WINDOW_SIZE = BATCH_SIZES_AT + BATCH_SIZES
 """Figures of one window; the totals have the same form."""
-SLOT_SIZE = _TOTALS_AT + WINDOW_SIZE * (1 + WINDOWS)
+SIDE_SIZE = 4 + BUCKETS
+"""Figures of the canary's requests, or of stable's; see `routing_counts`."""
+ROUTING_SIZE = 4 + 2 * SIDE_SIZE
+_ROUTING_AT = _TOTALS_AT + WINDOW_SIZE * (1 + WINDOWS)
+SLOT_SIZE = _ROUTING_AT + 2 * ROUTING_SIZE
 _BYTES = 8
 
 
@@ -146,6 +152,14 @@ class Slot:
         """All places of the ring, in no order."""
         return (self.window(index) for index in range(WINDOWS))
 
+    def routing(self) -> memoryview[float]:
+        """What was counted of canary and stable since the Pod began; see `routing_counts`."""
+        return self.values[_ROUTING_AT : _ROUTING_AT + ROUTING_SIZE]
+
+    def routing_before(self) -> memoryview[float]:
+        """The same as it stood when the process applied its present generation of the routing."""
+        return self.values[_ROUTING_AT + ROUTING_SIZE : SLOT_SIZE]
+
 
 class Board:
     """Shared memory for `slots` processes; processes that are forked from its maker see the same memory."""
@@ -156,6 +170,8 @@ class Board:
         values = memoryview(self._memory).cast("d")
         self._draining = values[slots * SLOT_SIZE :]
         self.slots = [Slot(values[index * SLOT_SIZE : (index + 1) * SLOT_SIZE]) for index in range(slots)]
+        self.features = FeatureBoard(slots)
+        """What is counted in the bins of the training profile; its slots stand as these."""
 
     @property
     def draining(self) -> bool:

@@ -7,6 +7,7 @@ from modelwright_server.answers import Answers
 from modelwright_server.feature_matrix import FeatureMatrix
 from modelwright_server.http_message import Request, Response
 from modelwright_server.prediction import Predictor
+from modelwright_server.profile_bins import ProfileBins
 from modelwright_server.work import Work
 
 
@@ -17,6 +18,7 @@ class Endpoint(Protocol):
     version: str
     matrix: FeatureMatrix
     answers: Answers
+    profile: ProfileBins | None
 
     @property
     def predictor(self) -> Predictor:

@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._limits = server.limits
         self._known = server.known_heads
+        self._handle = server.application.handle
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._phase = _Phase.IDLE
@@ -93,7 +94,7 @@ class Connection(asyncio.Protocol):
                 self._busy = True
                 self._read_deadline = math.inf
                 self._current = request = Request(head, data[end:], fresh_id(), perf_counter())
-                self._server.application.handle(request, self._reply)
+                self._handle(request, self._reply)
                 return
         self._parse_on(data)
         if end > 4 and self._phase is _Phase.IDLE and len(self._waiting) == 1 and not self._last_request_read:
@@ -329,7 +330,7 @@ class Connection(asyncio.Protocol):
             self._parse_on()
         if isinstance(first, Request):
             self._current = first
-            self._server.application.handle(first, self._reply)
+            self._handle(first, self._reply)
         else:
             self._server.application.refused(first)
             self._reply(first)
@@ -359,7 +360,7 @@ class Connection(asyncio.Protocol):
             return
         reading = self._phase in (_Phase.HEAD, _Phase.BODY)
         close = not more and (self._last_request_read or (server.draining and not reading))
-        rendered = render(response, request, server.date, close=close)
+        rendered = render(response, request, server.date, close=close, version=server.version)
         if request is None and self._refused_head_request:
             rendered = rendered.removesuffix(response.body)
         transport.write(rendered)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from time import perf_counter
 
 import orjson
 
 JSON = b"application/json"
 RETRY_SOON = ((b"retry-after", b"1"),)
 """What 429 and 503 tell: ask again in so many seconds."""
+
+VERSION = b"modelwright-version"
+"""The field of a response that names the model version which answered."""
+
+FORWARDED = b"modelwright-forwarded"
+"""The field of a request that another server passed on, with the generation of its routing."""
 
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 
@@ -35,6 +42,7 @@ class Head:
 
     def __post_init__(self) -> None:
         plain = self.keep_alive and not self.http_1_0 and self.trace is None and self.method != "HEAD"
+        plain = plain and FORWARDED not in self.headers
         object.__setattr__(self, "plain", plain)
 
 
@@ -88,8 +96,11 @@ def error(status: int, sentence: str, headers: tuple[tuple[bytes, bytes], ...] =
     return Response(status, orjson.dumps({"error": sentence}), headers=headers)
 
 
-def render(response: Response, request: Request | None, date: bytes, *, close: bool) -> bytes:
-    """The bytes of `response`; `request` is None where none could be read. A HEAD request gets no body."""
+def render(response: Response, request: Request | None, date: bytes, *, close: bool, version: bytes = b"") -> bytes:
+    """The bytes of `response`; `request` is None where none could be read. A HEAD request gets no body.
+
+    `version` is `version_field`'s, unless the response itself says which version it comes from.
+    """
     parts = [
         _STATUS_LINES[response.status],
         b"content-type: %b\r\ncontent-length: %d\r\ndate: %b\r\n" % (response.content_type, len(response.body), date),
@@ -98,6 +109,11 @@ def render(response: Response, request: Request | None, date: bytes, *, close: b
         parts.append(b"x-request-id: %b\r\n" % request.request_id)
         if request.head.trace is not None:
             parts.append(b"traceparent: %b\r\n" % request.head.trace)
+        if FORWARDED in request.head.headers:
+            # Who passed it on compares this server's own time with its own.
+            parts.append(b"server-timing: total;dur=%.3f\r\n" % (1000 * (perf_counter() - request.received_s)))
+    if all(name != VERSION for name, _ in response.headers):
+        parts.append(version)
     parts.extend(b"%b: %b\r\n" % field for field in response.headers)
     if close:
         parts.append(b"connection: close\r\n")
@@ -109,9 +125,16 @@ def render(response: Response, request: Request | None, date: bytes, *, close: b
     return b"".join(parts)
 
 
-def ok_prefix(date: bytes) -> bytes:
+def version_field(version: str) -> bytes:
+    """What tells in each response which version answered; nothing where the version has no name, or no plain one."""
+    plain = version.isascii() and version.isprintable()
+    return b"%b: %b\r\n" % (VERSION, version.encode("ascii")) if version and plain else b""
+
+
+def ok_prefix(date: bytes, version: bytes = b"") -> bytes:
     """What `render` begins the most frequent response with: 200, JSON. The request id follows."""
-    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: %b\r\nx-request-id: " % date
+    begin = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: %b\r\n" % date
+    return b"%b%bx-request-id: " % (begin, version)
 
 
 def render_ok(prefix: bytes, request_id: bytes, body: bytes) -> bytes:

@@ -34,7 +34,8 @@ class Application(Protocol):
 class HttpServer:
     """Accepts connections on one socket and hands their requests to `application`."""
 
-    def __init__(self, application: Application, limits: HttpLimits) -> None:
+    def __init__(self, application: Application, limits: HttpLimits, version: bytes = b"") -> None:
+        """`version` is `http_message.version_field`'s."""
         self.application = application
         self.limits = limits
         self.loop = asyncio.get_running_loop()
@@ -42,6 +43,7 @@ class HttpServer:
         self.connections: set[Connection] = set()
         self.known_heads = KnownHeads()
         self.draining = False
+        self.version = version
         self.date = b""
         self.ok_prefix = b""
         self.held_bytes = 0
@@ -88,7 +90,7 @@ class HttpServer:
 
     def _tick(self) -> None:
         self.date = formatdate(usegmt=True).encode("ascii")
-        self.ok_prefix = ok_prefix(self.date)
+        self.ok_prefix = ok_prefix(self.date, self.version)
         now = self.now()
         for connection in list(self.connections):
             connection.check_deadlines(now)

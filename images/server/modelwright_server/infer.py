@@ -43,6 +43,7 @@ class InferDecoder:
         self._answers = answers
         self._width = len(matrix.features)
         self._takes_matrix = MATRIX_INPUT not in matrix.columns
+        self._encode_row = answers.all_tensors_of_row
 
     def __call__(self, request: Request) -> Work[Response]:
         """Raises Problem that names input, row and column."""
@@ -59,7 +60,8 @@ class InferDecoder:
         matrix = self._plain_matrix(inputs[0], body) if len(inputs) == 1 and data is None else None
         if matrix is None:
             matrix = matrix_of(self._tensors(inputs, body, data), self._matrix)
-        return Work(len(matrix), matrix, encode)
+        rows = len(matrix)
+        return Work(rows, matrix, encode, self._encode_row if rows == 1 and len(document) == 1 else None)
 
     def _plain_matrix(self, document: object, body: bytes) -> Matrix | None:
         """The model's own matrix sent as flat numbers, all of it as it should be; None where a closer look is needed.

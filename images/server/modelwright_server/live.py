@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 import orjson
 
 from modelwright_server.board import Field, Figure
+from modelwright_server.feature_board import FeatureFigures
 from modelwright_server.latency import BOUNDS_S
 from modelwright_server.pod_figures import Figures, PodFigures
+from modelwright_server.routing_figures import routing_document
 
 _COUNTS = {
     "requests": Figure.REQUESTS,
@@ -30,7 +32,8 @@ def live_document(pod: PodFigures, model: str, version: str, monotonic_s: float,
         | _figures(figures)
         for number, figures in pod.closed_windows()
     ]
-    document = {
+    features = pod.features()
+    document: dict[str, object] = {
         "model_name": model,
         "model_version": version,
         "time": _time(wall),
@@ -41,8 +44,11 @@ def live_document(pod: PodFigures, model: str, version: str, monotonic_s: float,
         "latency_bounds_seconds": BOUNDS_S,
         "open_window": pod.open_window,
         "windows": windows,
-        "totals": _figures(pod.totals()),
+        "totals": _figures(pod.totals()) | _profiled(features),
+        "routing": routing_document(pod.routing()),
     }
+    if features is not None:
+        document["profile"] = features.profile
     return orjson.dumps(document)
 
 
@@ -52,6 +58,12 @@ def _figures(figures: Figures) -> dict[str, object]:
     latency = [[index, int(number)] for index, number in enumerate(figures.latency) if number]
     classes = [[index, int(number)] for index, number in enumerate(figures.classes) if number]
     return counts | seconds | {"latency": latency, "classes": classes}
+
+
+def _profiled(figures: FeatureFigures | None) -> dict[str, object]:
+    if figures is None:
+        return {}
+    return {"profiled_rows": figures.rows, "features": figures.features, "outputs": figures.outputs}
 
 
 def _time(moment: datetime) -> str:

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from modelwright_contract.features import ContractError, FeatureContract
 from modelwright_contract.manifests import MANIFEST_FILE, Blob, ManifestError, ModelManifest
+from modelwright_contract.profile import PROFILE_FILE, ProfileError
 from modelwright_server.golden import GoldenRows, parse_golden
 from modelwright_server.identity import version_of
 from modelwright_server.logs import fields
 from modelwright_server.model_endpoint import LoadedPredictor, ModelEndpoint
 from modelwright_server.prediction import Class, Task
 from modelwright_server.problems import ModelUnusable
+from modelwright_server.profile_bins import ProfileBins
 from modelwright_server.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ class _Model:
     manifest: ModelManifest
     contract: FeatureContract
     golden: GoldenRows
+    profile: ProfileBins | None
 
     @property
     def task(self) -> Task:
@@ -50,9 +53,10 @@ class _Model:
 def load(settings: Settings, *, all_forms: bool = False) -> ModelEndpoint:
     """Load, check and warm up the model in `settings.model_dir`; raises ModelUnusable with one plain sentence.
 
-    `all_forms`: what is served in another form must be fit to be served from its archive too.
+    `all_forms`: what is served in another form must be fit to be served from its archive too, and a profile that the
+    model brings must be sound.
     """
-    model = _open(settings.model_dir)
+    model = _open(settings.model_dir, all_forms=all_forms)
     served = _from_onnx(model, settings)
     if served is not None and not all_forms:
         return served
@@ -72,7 +76,7 @@ def load_or_say_why(settings: Settings, *, all_forms: bool = False) -> ModelEndp
         return f"the model in {settings.model_dir} can't be loaded: {type(failure).__name__}: {failure}"
 
 
-def _open(directory: Path) -> _Model:
+def _open(directory: Path, *, all_forms: bool) -> _Model:
     path = directory / MANIFEST_FILE
     content = _read(path)
     try:
@@ -81,7 +85,24 @@ def _open(directory: Path) -> _Model:
     except (ManifestError, ContractError) as problem:
         raise ModelUnusable(f"{path}: {problem}") from problem
     golden = parse_golden(_blob(directory / "golden.json", manifest.golden))
-    return _Model(directory, version_of(content), manifest, contract, golden)
+    try:
+        profile = _profile(directory, manifest, contract)
+    except ModelUnusable as problem:
+        if all_forms:
+            raise
+        LOGGER.warning("features are not counted", extra=fields(reason=str(problem)))
+        profile = None
+    return _Model(directory, version_of(content), manifest, contract, golden, profile)
+
+
+def _profile(directory: Path, manifest: ModelManifest, contract: FeatureContract) -> ProfileBins | None:
+    if manifest.profile is None:
+        return None
+    path = directory / PROFILE_FILE
+    try:
+        return ProfileBins(_blob(path, manifest.profile), contract.features)
+    except ProfileError as problem:
+        raise ModelUnusable(f"{path}: {problem}") from problem
 
 
 def _from_onnx(model: _Model, settings: Settings) -> ModelEndpoint | None:
@@ -127,6 +148,7 @@ def _endpoint(model: _Model, predictor: LoadedPredictor, golden: GoldenRows, set
         inputs=model.manifest.inputs,
         outputs=model.manifest.outputs,
         max_rows=settings.max_rows,
+        profile=model.profile,
     )
     endpoint.warm_up(golden)
     return endpoint

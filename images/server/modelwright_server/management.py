@@ -58,6 +58,7 @@ class Management:
             "/v2/health/ready": self._ready,
             "/metrics": lambda: Response(200, exposition(self._figures(), self._model, self._version), CONTENT_TYPE),
             "/live": self._live,
+            "/profile": self._profile,
         }
 
     def handle(self, request: Request, reply: Callable[[Response], None]) -> None:
@@ -96,6 +97,10 @@ class Management:
         now = monotonic()
         wall = datetime.now(UTC)
         return Response(200, live_document(self._figures(), self._model, self._version, now, wall))
+
+    def _profile(self) -> Response:
+        document = self._board.features.document()
+        return error(404, "there is no training profile") if document is None else Response(200, document)
 
     def _figures(self) -> PodFigures:
         return PodFigures(self._board, self._hang_s, monotonic())

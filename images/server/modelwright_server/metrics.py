@@ -9,6 +9,8 @@ from modelwright_server import __version__
 from modelwright_server.board import BATCH_SIZES, Field, Figure
 from modelwright_server.latency import BOUNDS_S, ROUND_BOUNDS_S
 from modelwright_server.pod_figures import PodFigures
+from modelwright_server.routing_counts import CANARY_AT, Count, SideCount
+from modelwright_server.routing_figures import RoutingFigures
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -59,12 +61,34 @@ def exposition(pod: PodFigures, model: str, version: str) -> bytes:
         text.single(name, "gauge", meaning, pod.sum(field))
     restarts = [(f'reason="{reason}"', pod.sum(field)) for reason, field in _RESTARTS]
     text.add("process_restarts_total", "counter", "Worker processes replaced, by what was wrong with them.", restarts)
+    _add_routing(text, pod.routing())
     dropped = pod.sum(Field.LOG_DROPPED)
     text.single("log_dropped_total", "counter", "Access log lines left out because there were too many.", dropped)
     text.single("processes", "gauge", "Worker processes alive.", pod.processes)
     text.single("ready", "gauge", "1 when requests to this Pod are answered and wanted.", int(pod.ready))
     text.add("info", "gauge", "The server's own version.", [(f'server="{__version__}"', 1)])
     return text.encode()
+
+
+def _add_routing(text: _Text, figures: RoutingFigures) -> None:
+    totals = figures.totals
+    errors = totals[CANARY_AT + SideCount.ERRORS]
+    outcomes = {
+        "answered": totals[CANARY_AT + SideCount.REQUESTS] - errors,
+        "error": errors,
+        "unreachable": totals[Count.UNREACHABLE],
+    }
+    series = [(f'outcome="{outcome}"', number) for outcome, number in outcomes.items()]
+    text.add("canary_requests_total", "counter", "Prediction requests that were to be the canary's.", series)
+    for name, meaning, number in (
+        ("canary_seconds_total", "Seconds that they took there.", totals[CANARY_AT + SideCount.SECONDS]),
+        ("canary_breaker_opened_total", "Times that the canary was left alone.", totals[Count.BREAKER_OPENED]),
+        ("canary_compared_total", "Requests that were also predicted here.", totals[Count.COMPARED]),
+        ("canary_agreed_total", "Of them, those that were predicted alike.", totals[Count.AGREED]),
+    ):
+        text.single(name, "counter", meaning, number)
+    meaning = "Generation of the routing that all processes apply."
+    text.single("routing_generation", "gauge", meaning, figures.generation)
 
 
 class _Text:

@@ -22,6 +22,7 @@ from modelwright_server.page import page
 from modelwright_server.predict import PredictDecoder
 from modelwright_server.prediction import Matrix, Prediction, Predictor
 from modelwright_server.problems import ModelUnusable, Problem
+from modelwright_server.profile_bins import ProfileBins
 from modelwright_server.signature import Signature
 from modelwright_server.v1 import V1Decoder, explain
 from modelwright_server.work import Work
@@ -52,11 +53,13 @@ class ModelEndpoint:
         inputs: Sequence[TensorSpec],
         outputs: Sequence[TensorSpec],
         max_rows: int = DEFAULT_MAX_ROWS,
+        profile: ProfileBins | None = None,
     ) -> None:
         """`max_rows` bounds the rows of one request."""
         self.name = name
         self.version = version
         self.predictor: LoadedPredictor = predictor
+        self.profile = profile
         self.matrix = FeatureMatrix(contract, max_rows)
         self.answers = Answers(name, version, outputs, predictor.classes)
         self.settle_in_thread = predictor.settle_in_thread

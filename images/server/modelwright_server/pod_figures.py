@@ -21,7 +21,9 @@ from modelwright_server.board import (
     Figure,
     Slot,
 )
+from modelwright_server.feature_board import FeatureFigures
 from modelwright_server.latency import BUCKETS
+from modelwright_server.routing_figures import RoutingFigures, routing_figures
 from modelwright_server.watch import Signs, answers
 
 SETTLE_S = 1.0
@@ -62,10 +64,12 @@ class PodFigures:
         self.window_s = board.window_s
         self.open_window = int(now // board.window_s)
         self._now = now
+        self._features = board.features
         self._slots = [slot.copy() for slot in board.slots if slot.get(Field.STARTED_AT)]
         self._alive = [slot for slot in self._slots if slot.get(Field.PID)]
         self.processes = len(self._alive)
-        self.answering = sum(answers(Signs.of(slot), hang_s, now) for slot in self._alive)
+        self._answering = [slot for slot in self._alive if answers(Signs.of(slot), hang_s, now)]
+        self.answering = len(self._answering)
 
     @property
     def ready(self) -> bool:
@@ -81,6 +85,14 @@ class PodFigures:
         for route, code in _COUNTED:
             if number := math.fsum(slot.counted(route, code) for slot in self._slots):
                 yield ROUTES[route], CODES[code], number
+
+    def routing(self) -> RoutingFigures:
+        """What became of the requests that a canary had a share of."""
+        return routing_figures(self._answering or self._alive, self._slots)
+
+    def features(self) -> FeatureFigures | None:
+        """What was counted in the bins of the training profile; None without one."""
+        return self._features.figures()
 
     def totals(self) -> Figures:
         """Since the Pod began, the open window included."""

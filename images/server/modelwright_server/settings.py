@@ -59,6 +59,7 @@ class Settings:
     access_log_sample: float
     tls_dir: Path | None
     tokens_dir: Path | None
+    routing_dir: Path | None
     http: HttpLimits
     max_rows: int
     batch_rows: int
@@ -108,6 +109,7 @@ class Settings:
             access_log_sample=read.number("ACCESS_LOG_SAMPLE", 0.001, 0.0, 1.0),
             tls_dir=read.folder("TLS_DIR"),
             tokens_dir=read.folder("TOKENS_DIR"),
+            routing_dir=read.folder("ROUTING_DIR"),
             http=_http_limits(read),
             max_rows=read.whole("MAX_ROWS", 10_000, 1, 10_000_000),
             batch_rows=read.whole("BATCH_SIZE", 1024, 1, 1_000_000),

@@ -63,6 +63,8 @@ def supervise(settings: Settings, started_s: float) -> str | None:
     endpoint = load(settings)
     if isinstance(endpoint, str):
         return endpoint
+    if endpoint.profile is not None:
+        board.features.publish(endpoint.profile.document)
     # Imported, like the model, before the processes that use it are forked: they share its pages.
     from modelwright_server.worker_process import Service, work
 

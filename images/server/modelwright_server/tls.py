@@ -17,6 +17,7 @@ CERTIFICATE, KEY = "tls.crt", "tls.key"
 Protocol = Literal["http/1.1", "h2"]
 """What is spoken inside, and offered by ALPN; a client that asks for something else gets no ALPN answer."""
 
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 _PROTOCOLS: tuple[Protocol, ...] = ("http/1.1", "h2")
 
 
@@ -35,6 +36,8 @@ class Certificate:
         self._directory = directory
         self._read: Signature | None = None
         self._newest: dict[Protocol, ssl.SSLContext] = {}
+        self._leaves: tuple[str, ...] = ()
+        self._trusting = _trust(())
         self.refresh()
         self._listening = {protocol: self._listening_context(protocol) for protocol in _PROTOCOLS}
 
@@ -55,8 +58,17 @@ class Certificate:
             return False
         self._read = signature
         self._newest = {protocol: _load(self._directory, protocol) for protocol in _PROTOCOLS}
+        self._leaves = (_leaf(self._directory), *self._leaves[:1])
+        self._trusting = _trust(self._leaves)
         LOGGER.info("certificate read", extra=fields(folder=str(self._directory)))
         return True
+
+    def client_context(self) -> ssl.SSLContext:
+        """What to trust of servers that have the same certificate: nothing but it, and the one that it came after.
+
+        The name in it is that of the Service which clients ask, so it is not looked at.
+        """
+        return self._trusting
 
     def _listening_context(self, protocol: Protocol) -> ssl.SSLContext:
         def hand_over(connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: object) -> None:
@@ -85,6 +97,24 @@ def _load(directory: Path, protocol: Protocol) -> ssl.SSLContext:
     except (ssl.SSLError, OSError) as problem:
         reason = getattr(problem, "reason", None) or problem
         raise CertificateUnusable(f"{CERTIFICATE} and {KEY} in {directory} don't fit together: {reason}") from problem
+    return context
+
+
+def _leaf(directory: Path) -> str:
+    """The server's own certificate, which stands first in its chain."""
+    text = (directory / CERTIFICATE).read_text("ascii", "replace")
+    begin, end = text.find(_BEGIN), text.find(_END)
+    return text[begin : end + len(_END)] + "\n"
+
+
+def _trust(leaves: tuple[str, ...]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    # So that a certificate which is trusted by itself needs no issuer that is.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if leaves:
+        context.load_verify_locations(cadata="".join(leaves))
     return context
 
 

@@ -19,15 +19,24 @@ from modelwright_server.board import Board, Field, Slot
 from modelwright_server.counters import Counters, NoCounters
 from modelwright_server.cpus import use_threads
 from modelwright_server.endpoint import Endpoint
+from modelwright_server.feature_counts import FeatureCounts
+from modelwright_server.forwarding import Forwarding
 from modelwright_server.grpc_server import GrpcServer
+from modelwright_server.http_message import version_field
 from modelwright_server.http_server import HttpServer
 from modelwright_server.logs import fields
+from modelwright_server.routing_counts import RoutingCounts
+from modelwright_server.routing_file import RoutingFile
+from modelwright_server.routing_follower import RoutingFollower
 from modelwright_server.settings import Settings
 from modelwright_server.sockets import Place
 from modelwright_server.tls import Certificate, CertificateUnusable
 from modelwright_server.tokens import Tokens, TokensUnusable
 
 LOGGER = logging.getLogger(__name__)
+
+YOUNG_OBJECTS = 10_000
+"""So many objects are made before the collector looks for cycles: more than in a batch of requests, which has none."""
 
 REFRESH_S = 1.0
 """How often the certificate and the tokens are looked at."""
@@ -55,6 +64,7 @@ def work(service: Service, slot: Slot, place: Place) -> None:
     slot.set(Field.PID, os.getpid())
     use_threads(os.environ, service.threads)
     service.endpoint.settle_in_thread()
+    gc.set_threshold(YOUNG_OBJECTS)
     gc.enable()
     uvloop.run(_serve(service, slot, place))
 
@@ -72,10 +82,18 @@ async def _serve(service: Service, slot: Slot, place: Place) -> None:
         BatchLimits(settings.batch_rows, settings.batch_delay_s, settings.queue_requests, settings.queue_s),
         service.tokens,
     )
-    http = HttpServer(app, settings.http)
+    if service.endpoint.profile is not None and settings.counters:
+        cells = service.board.features.slot(service.board.slots.index(slot))
+        app.batcher.observed_by(FeatureCounts(service.endpoint.profile, cells).answered)
+    http = HttpServer(app, settings.http, version_field(service.endpoint.version))
     certificate = service.certificate
     # Before the first connection: this process may have been forked long after the supervisor read them.
     _keep_fresh(loop, service)
+    if settings.routing_dir is not None:
+        tls = None if certificate is None else certificate.client_context
+        counts = RoutingCounts(slot)
+        forwarding = Forwarding(loop, service.endpoint, app.batcher, app.reader, counts, tls)
+        RoutingFollower(loop, RoutingFile(settings.routing_dir), app, forwarding).follow()
     await http.listen(place.http, None if certificate is None else certificate.context("http/1.1"))
     servers: list[HttpServer | GrpcServer] = [http]
     if place.grpc is not None:

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelwright_contract.vectors import Array, ValueType, Vector, number, vector
+from modelwright_contract.manifests import StoredColumn
+from modelwright_contract.vectors import VALUE_TYPES, Array, ValueType, Vector, number, vector
 
 ARROW_TYPES: dict[ValueType, pa.DataType] = {
     "string": pa.string(),
@@ -17,6 +18,14 @@ ARROW_TYPES: dict[ValueType, pa.DataType] = {
     "boolean": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
+
+CONVERTIBLE: frozenset[tuple[ValueType, ValueType]] = frozenset({("integer", "number"), ("number", "integer")})
+"""Types that are guessed anew from each version's values."""
+
+
+def kind_of(column: StoredColumn) -> ValueType:
+    """The type of a stored column. Raises KeyError for a manifest of another version."""
+    return {str(kind): kind for kind in VALUE_TYPES}[column.type]
 
 
 def to_vector(column: pa.Array | pa.ChunkedArray, kind: ValueType) -> Vector:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelwright_contract.manifests import MANIFEST_FILE, Blob, ManifestError, ModelManifest
+from modelwright_contract.profile import MAX_PROFILE_BYTES
 from modelwright_contract.results import Summary
 from modelwright_contract.tasks import PackageTask
 from modelwright_worker.context import Context
@@ -28,6 +29,8 @@ def fetch(task: PackageTask, context: Context, earlier: Summary | None) -> None:
         manifest = parse_manifest(content, task.model.digest)
         if manifest.golden.bytes > MAX_GOLDEN_BYTES:
             raise Told("ModelNotFound", f"the model {task.model.digest} has too many golden rows", retry=False)
+        if manifest.profile is not None and manifest.profile.bytes > MAX_PROFILE_BYTES:
+            raise Told("ModelNotFound", f"the model {task.model.digest} has too large a profile", retry=False)
         (model / MANIFEST_FILE).write_bytes(content)
         for name, blob in manifest.files.items():
             _bring(blob, name, context)

@@ -17,22 +17,21 @@ from modelwright_worker.context import Context, Outcome
 from modelwright_worker.failures import Told, bounded_violations
 from modelwright_worker.layout import Layout, lay_out
 from modelwright_worker.observer import Observer
-from modelwright_worker.source import LocalFile, bring, format_of
+from modelwright_worker.refreshing import Brought, listed
+from modelwright_worker.source import LocalFile, format_of
 from modelwright_worker.store import put_blob, put_manifest
 
 
-def ingest(task: IngestTask, context: Context) -> Outcome:
-    """Read, check, split, store. Raises Told."""
+def ingest(task: IngestTask, brought: Brought, context: Context) -> Outcome:
+    """Read what was brought here, check, split, store. Raises Told."""
     stages, scratch = context.stages, context.places.scratch
     kind = format_of(task.source)
-    with stages.stage("fetch"):
-        files = bring(task.source, task.store, task.namespace, context.places, context.environment)
     breaches = checks.Breaches()
     with engine.connect(scratch) as connection:
         with stages.stage("read"):
-            columns = reading.load(connection, files, kind)
+            columns = reading.load(connection, brought.files, kind)
             rows = conversion.rows_of(connection)
-            _discard(files)
+            _discard(brought.files)
         checks.check_rows(task.checks, rows, breaches)
         with stages.stage("types"):
             layout = _layout(task, connection, columns)
@@ -63,9 +62,11 @@ def ingest(task: IngestTask, context: Context) -> Outcome:
         splits=SplitRows(train=split_rows["train"], validation=split_rows["validation"], test=split_rows["test"]),
         columns=len(layout.stored),
         violations=bounded_violations(breaches.warnings),
+        objects=len(brought.files),
+        read=brought.read,
     )
     details: dict[str, Json] = {
-        "source": [{"name": file.name, **file.content.to_json()} for file in files],
+        "source": listed(brought),
         "violations": list(breaches.warnings),
         "features": list(contract.features),
     }

@@ -11,18 +11,17 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from modelwright_contract.canonical import Json, canonical_bytes
-from modelwright_contract.results import Failure, Summary, parse_summary
-from modelwright_contract.tasks import IngestTask, PackageTask, TrainTask, parse_task
+from modelwright_contract.results import Failure, IngestSummary, Summary, parse_summary
+from modelwright_contract.tasks import AnyTask, IngestTask, PackageTask, ScoreTask, TrainTask, parse_task
 from modelwright_worker.context import Context, Outcome
 from modelwright_worker.failures import MESSAGE_CHARS, Told, shortened
 from modelwright_worker.places import Places
 from modelwright_worker.room import within_bounds
 from modelwright_worker.stages import Stages
-from modelwright_worker.store import Store, open_store, result_key
+from modelwright_worker.store import Store, open_store, read_result, result_key
 
-MAX_RESULT_BYTES = 8 << 20
 SUCCEEDED, CRASHED, TOLD = 0, 1, 3
-STEPS = {"ingest": "ingest", "train": "train", "fetch": "package", "push": "package"}
+STEPS = {"ingest": "ingest", "train": "train", "fetch": "package", "push": "package", "score": "score"}
 """The step whose task each command carries out."""
 
 
@@ -62,8 +61,9 @@ def _carry_out(command: str, environment: Mapping[str, str], places: Places, sta
 
         fetch(task, context, earlier)
         return None
-    if earlier is not None:
-        return earlier
+    if earlier is not None and _still_holds(task, context):
+        # What was read then may have changed since.
+        return earlier.model_copy(update={"repeated": True}) if isinstance(earlier, IngestSummary) else earlier
     outcome = _work(task, context)
     document: dict[str, Json] = {
         "key": task.key,
@@ -80,12 +80,10 @@ def _carry_out(command: str, environment: Mapping[str, str], places: Places, sta
     return outcome.summary
 
 
-def _work(task: IngestTask | TrainTask | PackageTask, context: Context) -> Outcome:
+def _work(task: AnyTask, context: Context) -> Outcome:
     match task:
         case IngestTask():
-            with context.stages.stage("imports"):
-                from modelwright_worker.ingest import ingest
-            return ingest(task, context)
+            return _ingest(task, context)
         case TrainTask():
             with context.stages.stage("imports"):
                 from modelwright_worker.train import train
@@ -94,9 +92,41 @@ def _work(task: IngestTask | TrainTask | PackageTask, context: Context) -> Outco
             with context.stages.stage("imports"):
                 from modelwright_worker.push import push
             return push(task, context)
+        case ScoreTask():
+            with context.stages.stage("imports"):
+                from modelwright_worker.score import score
+            return score(task, context)
 
 
-def _task(command: str, environment: Mapping[str, str]) -> IngestTask | TrainTask | PackageTask:
+def _ingest(task: IngestTask, context: Context) -> Outcome:
+    """What reads is not even imported where there is nothing to be read."""
+    from modelwright_worker.refreshing import bring, earlier_reading, same_content, unchanged
+    from modelwright_worker.source import open_source
+
+    with context.stages.stage("list"):
+        source = open_source(task.source, task.store, task.namespace, context.places, context.environment)
+        earlier = earlier_reading(task, context)
+    if (same := unchanged(earlier, source)) is not None:
+        return same
+    with context.stages.stage("fetch"):
+        brought = bring(task, source, earlier, context)
+    if (same := same_content(earlier, brought)) is not None:
+        return same
+    with context.stages.stage("imports"):
+        from modelwright_worker.ingest import ingest
+    return ingest(task, brought, context)
+
+
+def _still_holds(task: AnyTask, context: Context) -> bool:
+    """Whether what an earlier run of the task made is there. Only answers lie where others may take them away."""
+    if not isinstance(task, ScoreTask):
+        return True
+    from modelwright_worker.output import is_written
+
+    return is_written(task, context)
+
+
+def _task(command: str, environment: Mapping[str, str]) -> AnyTask:
     try:
         task = parse_task(environment.get("MODELWRIGHT_TASK", ""))
     except ValidationError as error:
@@ -110,14 +140,8 @@ def _task(command: str, environment: Mapping[str, str]) -> IngestTask | TrainTas
 
 def earlier_summary(store: Store, key: str) -> Summary | None:
     """The summary of an earlier run under this key."""
-    content = store.read(result_key(key), MAX_RESULT_BYTES)
-    if content is None:
-        return None
-    try:
-        document = json.loads(content)
-    except ValueError:
-        return None
-    summary = document.get("summary") if isinstance(document, dict) else None
+    document = read_result(store, key)
+    summary = document.get("summary") if document is not None else None
     report = parse_summary(json.dumps(summary)) if isinstance(summary, dict) else None
     return None if isinstance(report, Failure) else report
 

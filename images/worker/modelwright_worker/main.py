@@ -1,4 +1,4 @@
-"""`modelwright-worker ingest|train|fetch|push`: what a Job's container calls."""
+"""`modelwright-worker ingest|train|fetch|push|score`: what a Job's container calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import time
 from types import FrameType
 
-USAGE = "usage: modelwright-worker ingest|train|fetch|push"
+USAGE = "usage: modelwright-worker ingest|train|fetch|push|score"
 
 
 def main() -> int:
@@ -16,7 +16,7 @@ def main() -> int:
     started_s = time.perf_counter()
     # Process 1 of a container ignores SIGTERM unless it asks: past its deadline, a step would work on to its end.
     signal.signal(signal.SIGTERM, _end)
-    if len(sys.argv) != 2 or sys.argv[1] not in ("ingest", "train", "fetch", "push"):
+    if len(sys.argv) != 2 or sys.argv[1] not in ("ingest", "train", "fetch", "push", "score"):
         sys.stderr.write(USAGE + "\n")
         return 2
     command = sys.argv[1]

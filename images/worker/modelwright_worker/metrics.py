@@ -33,6 +33,12 @@ class Judged:
     probability: Reals | None = None
     score: Reals | None = None
 
+    def of_rows(self, rows: NDArray[np.int64]) -> Judged:
+        """The same for these rows."""
+        probability = None if self.probability is None else self.probability[rows]
+        score = None if self.score is None else self.score[rows]
+        return Judged(self.truth[rows], self.predicted[rows], self.classes, probability, score)
+
 
 class NotApplicable(ValueError):
     """A metric that this model or split has no value for; the message says why."""
@@ -50,6 +56,26 @@ def _both(judged: Judged) -> None:
         raise NotApplicable("the split holds rows of one class only")
 
 
+def require_two_classes(judged: Judged) -> None:
+    """Raises NotApplicable for more than two classes."""
+    if judged.classes != 2:
+        raise NotApplicable("it needs two classes")
+
+
+def probability_of(judged: Judged) -> Reals:
+    """The probabilities. Raises NotApplicable where the model gives none."""
+    if judged.probability is None:
+        raise NotApplicable("the model gives no probabilities")
+    return judged.probability
+
+
+def score_of(judged: Judged) -> Reals:
+    """The score for the second of two classes. Raises NotApplicable where the model gives none."""
+    if judged.score is None:
+        raise NotApplicable("the model gives neither probabilities nor scores")
+    return judged.score
+
+
 def _averaged(measure: Callable[..., float]) -> Metric:
     def run(judged: Judged) -> float:
         if judged.classes == 2:
@@ -63,39 +89,38 @@ def _roc_auc(judged: Judged) -> float:
     _both(judged)
     known = _known(judged)
     if judged.classes == 2:
-        if judged.score is None:
-            raise NotApplicable("the model gives neither probabilities nor scores")
-        return float(measures.roc_auc_score(judged.truth[known], judged.score[known]))
-    if judged.probability is None:
-        raise NotApplicable("the model gives no probabilities")
+        return float(measures.roc_auc_score(judged.truth[known], score_of(judged)[known]))
+    probability = probability_of(judged)
     labels = np.arange(judged.classes)
     if len(np.unique(judged.truth[known])) != judged.classes:
         raise NotApplicable("the split lacks a class that the train split has")
-    return float(
-        measures.roc_auc_score(judged.truth[known], judged.probability[known], multi_class="ovr", labels=labels)
-    )
+    return float(measures.roc_auc_score(judged.truth[known], probability[known], multi_class="ovr", labels=labels))
 
 
 def _log_loss(judged: Judged) -> float:
-    if judged.probability is None:
-        raise NotApplicable("the model gives no probabilities")
-    known = _known(judged)
-    return float(measures.log_loss(judged.truth[known], judged.probability[known], labels=np.arange(judged.classes)))
+    known, probability = _known(judged), probability_of(judged)
+    return float(measures.log_loss(judged.truth[known], probability[known], labels=np.arange(judged.classes)))
 
 
 def _average_precision(judged: Judged) -> float:
-    if judged.classes != 2 or judged.score is None:
-        raise NotApplicable("it needs two classes, and a model that gives probabilities or scores")
+    require_two_classes(judged)
+    known, score = _known(judged), score_of(judged)
     _both(judged)
-    known = _known(judged)
-    return float(measures.average_precision_score(judged.truth[known], judged.score[known]))
+    return float(measures.average_precision_score(judged.truth[known], score[known]))
+
+
+def _false_positive_rate(judged: Judged) -> float:
+    require_two_classes(judged)
+    negative = judged.truth != 1
+    if not negative.any():
+        raise NotApplicable("the split holds no rows of the first class")
+    return float(np.mean(judged.predicted[negative] == 1))
 
 
 def _brier(judged: Judged) -> float:
-    if judged.classes != 2 or judged.probability is None:
-        raise NotApplicable("it needs two classes, and a model that gives probabilities")
-    known = _known(judged)
-    return float(np.mean((judged.probability[known, 1] - (judged.truth[known] == 1)) ** 2))
+    require_two_classes(judged)
+    known, probability = _known(judged), probability_of(judged)
+    return float(np.mean((probability[known, 1] - (judged.truth[known] == 1)) ** 2))
 
 
 def _balanced_accuracy(judged: Judged) -> float:
@@ -123,6 +148,7 @@ CLASSIFICATION: dict[str, Metric] = {
     "f1": _averaged(measures.f1_score),
     "precision": _averaged(measures.precision_score),
     "recall": _averaged(measures.recall_score),
+    "false_positive_rate": _false_positive_rate,
     "roc_auc": _roc_auc,
     "log_loss": _log_loss,
     "average_precision": _average_precision,
@@ -153,24 +179,28 @@ def require_known(task: Literal["classification", "regression"], names: Iterable
             raise Told("MetricNotApplicable", f"{name} is no metric of a {task}: {instead}", retry=False)
 
 
+def value_of(task: Literal["classification", "regression"], name: str, judged: Judged) -> float:
+    """A metric's value. Raises NotApplicable where it has none."""
+    if not len(judged.truth):
+        raise NotApplicable("the split has no rows")
+    value = _table(task)[name](judged)
+    if not math.isfinite(value):
+        raise NotApplicable("its value is not finite")
+    return value
+
+
 def evaluate(
     task: Literal["classification", "regression"], judged: Judged, names: Sequence[str], required: frozenset[str]
 ) -> dict[str, float]:
     """Values by name; one that has none is left out, unless it is required. Raises Told: MetricNotApplicable."""
     out: dict[str, float] = {}
     for name in names:
-        reason = "the split has no rows"
-        if len(judged.truth):
-            try:
-                value = _table(task)[name](judged)
-                if math.isfinite(value):
-                    out[name] = value
-                    continue
-                reason = "its value is not finite"
-            except NotApplicable as error:
-                reason = str(error)
-        if name in required:
-            raise Told("MetricNotApplicable", f"{name} has no value on the test split: {reason}", retry=False)
+        try:
+            out[name] = value_of(task, name, judged)
+        except NotApplicable as error:
+            if name in required:
+                message = f"{name} has no value on the test split: {error}"
+                raise Told("MetricNotApplicable", message, retry=False) from error
     return out
 
 

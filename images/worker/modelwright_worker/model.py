@@ -30,6 +30,7 @@ def model_manifest(
     contract: FeatureContract,
     archive: Blob,
     golden: Blob,
+    profile: Blob,
     answers: Answers,
     classes: Classes | None,
 ) -> ModelManifest:
@@ -52,6 +53,7 @@ def model_manifest(
             "scipy": scipy.__version__,
             "skops": skops.__version__,
         },
+        profile=profile,
     )
 
 

@@ -11,11 +11,11 @@ import pyarrow as pa
 from modelwright_contract.features import MAX_CATEGORIES, fit_categories
 from modelwright_contract.tasks import Column
 from modelwright_contract.vectors import Vector
-from modelwright_worker.arrow_columns import to_vectors
+from modelwright_worker.arrow_columns import kind_of, to_vectors
 from modelwright_worker.checks import Breaches, ComputedChecks
 from modelwright_worker.engine import name
 from modelwright_worker.layout import Layout
-from modelwright_worker.splitting import SPLIT_COLUMN, kind_of
+from modelwright_worker.splitting import SPLIT_COLUMN
 
 MAX_DISTINCT = 1_000_000
 """Distinct texts of one computed feature that are counted; texts first seen later are not kept as categories."""

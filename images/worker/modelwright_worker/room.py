@@ -5,8 +5,10 @@ from __future__ import annotations
 from modelwright_contract.results import (
     MAX_SUMMARY_BYTES,
     Failure,
+    IngestSummary,
     Metrics,
     PackageSummary,
+    ScoreSummary,
     Signature,
     Summary,
     TrainSummary,
@@ -33,10 +35,14 @@ def _smaller(report: Summary | Failure) -> Summary | Failure:
         case TrainSummary():
             return _with_fewer_metrics(report)
         case PackageSummary():
-            kept = report.signature.inputs[: len(report.signature.inputs) * 3 // 4]
-            signature = Signature(inputs=kept, outputs=report.signature.outputs)
+            inputs, omitted = report.signature.inputs, report.signature.omitted or 0
+            kept = inputs[: len(inputs) * 3 // 4]
+            omitted += len(inputs) - len(kept)
+            signature = Signature(inputs=kept, outputs=report.signature.outputs, omitted=omitted)
             return report.model_copy(update={"signature": signature})
-        case _:
+        case ScoreSummary():
+            return report
+        case IngestSummary():
             violations = report.violations.model_copy(update={"first": report.violations.first[:-1]})
             return report.model_copy(update={"violations": violations})
 
@@ -50,4 +56,9 @@ def _with_fewer_metrics(report: TrainSummary) -> TrainSummary:
             kept = {name: value for name, value in values.items() if name != dropped}
             metrics: Metrics = report.metrics.model_copy(update={label: kept})
             return report.model_copy(update={"metrics": metrics})
-    return report.model_copy(update={"gates": report.gates[:-1]})
+    bare = tuple(gate.model_copy(update={"gain": None, "gain_at_least": None}) for gate in report.gates)
+    if bare != report.gates:
+        return report.model_copy(update={"gates": bare})
+    # What failed is told as long as anything is.
+    last = next((gate for gate in reversed(report.gates) if gate.passed), report.gates[-1])
+    return report.model_copy(update={"gates": tuple(gate for gate in report.gates if gate is not last)})

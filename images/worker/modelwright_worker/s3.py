@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import botocore.config
@@ -99,28 +100,87 @@ def is_absent(error: botocore.exceptions.ClientError) -> bool:
     return str(error.response.get("Error", {}).get("Code", "")) in _ABSENT
 
 
-def download_object(client: Client, bucket: str, key: str, target: Path) -> Blob | None:
-    """Stream an object to a file while hashing; None when there is none. A broken stream is begun again once."""
+def download_object(client: Client, bucket: str, key: str, target: Path) -> tuple[Blob, str] | None:
+    """Stream an object to a file while hashing; None when there is none. Gives what it held, and its version.
+
+    A broken stream is begun again once.
+    """
     try:
         return _download(client, bucket, key, target)
     except (botocore.exceptions.HTTPClientError, botocore.exceptions.IncompleteReadError):
         return _download(client, bucket, key, target)
 
 
-def _download(client: Client, bucket: str, key: str, target: Path) -> Blob | None:
+def _download(client: Client, bucket: str, key: str, target: Path) -> tuple[Blob, str] | None:
     try:
-        body = client.get_object(Bucket=bucket, Key=key)["Body"]
+        answer = client.get_object(Bucket=bucket, Key=key)
     except botocore.exceptions.ClientError as error:
         if is_absent(error):
             return None
         raise
     digest, size = hashlib.sha256(), 0
     with target.open("wb") as file:
-        for chunk in body.iter_chunks(CHUNK_BYTES):
+        for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
             digest.update(chunk)
             file.write(chunk)
             size += len(chunk)
-    return Blob(Digest("sha256:" + digest.hexdigest()), size)
+    return Blob(Digest("sha256:" + digest.hexdigest()), size), version_of(answer)
+
+
+def object_head(client: Client, bucket: str, key: str) -> Mapping[str, Any] | None:
+    """What is told of an object beside its content; None when there is none."""
+    try:
+        head: Mapping[str, Any] = client.head_object(Bucket=bucket, Key=key)
+    except botocore.exceptions.ClientError:
+        # HEAD only has a number for an error: GET tells whether the object is lacking, or the bucket, or which key.
+        try:
+            answer = client.get_object(Bucket=bucket, Key=key)
+        except botocore.exceptions.ClientError as error:
+            if is_absent(error):
+                return None
+            raise
+        answer["Body"].close()
+        head = answer
+    return head
+
+
+def version_of(told: Mapping[str, Any]) -> str:
+    """What changes when an object does, from an answer or a listing: its ETag, or else when it was written."""
+    return str(told.get("ETag") or told.get("LastModified") or "").strip('"')
+
+
+def upload_object(
+    client: Client, bucket: str, key: str, source: Path, metadata: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Stream a file to an object, which appears whole or not at all, with this metadata of the user's."""
+    where = {"Bucket": bucket, "Key": key}
+    told = {"Metadata": dict(metadata)} if metadata else {}
+    if source.stat().st_size < MULTIPART_FROM_BYTES:
+        with source.open("rb") as file:
+            client.put_object(**where, **told, Body=file)
+        return
+    upload = client.create_multipart_upload(**where, **told)["UploadId"]
+    parts = []
+    try:
+        with source.open("rb") as file:
+            for number, chunk in enumerate(iter(lambda: file.read(PART_BYTES), b""), 1):
+                answer = client.upload_part(**where, UploadId=upload, PartNumber=number, Body=chunk)
+                parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+        client.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})
+    except BaseException:
+        client.abort_multipart_upload(**where, UploadId=upload)
+        raise
+
+
+def metadata_of(client: Client, bucket: str, key: str) -> Mapping[str, str] | None:
+    """The user's metadata of an object; None when there is no object."""
+    try:
+        found: Mapping[str, str] = client.head_object(Bucket=bucket, Key=key).get("Metadata", {})
+    except botocore.exceptions.ClientError as error:
+        if is_absent(error):
+            return None
+        raise
+    return found
 
 
 _STORE = Wording("the store", "StoreForbidden", "StoreNotFound", "the store's Secret")
@@ -151,7 +211,8 @@ class S3Store:
     def download(self, key: str, target: Path) -> Blob | None:
         """See Store."""
         with self._told():
-            return download_object(self._client, self._bucket, self._key(key), target)
+            found = download_object(self._client, self._bucket, self._key(key), target)
+            return None if found is None else found[0]
 
     def put_once(self, key: str, content: bytes) -> bool:
         """See Store."""
@@ -167,28 +228,8 @@ class S3Store:
     def upload(self, key: str, source: Path) -> None:
         """See Store."""
         with self._told():
-            size = source.stat().st_size
-            if self._size(key) == size:
-                return
-            if size >= MULTIPART_FROM_BYTES:
-                self._upload_parts(key, source)
-                return
-            with source.open("rb") as file:
-                self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=file)
-
-    def _upload_parts(self, key: str, source: Path) -> None:
-        where = {"Bucket": self._bucket, "Key": self._key(key)}
-        upload = self._client.create_multipart_upload(**where)["UploadId"]
-        parts = []
-        try:
-            with source.open("rb") as file:
-                for number, chunk in enumerate(iter(lambda: file.read(PART_BYTES), b""), 1):
-                    answer = self._client.upload_part(**where, UploadId=upload, PartNumber=number, Body=chunk)
-                    parts.append({"PartNumber": number, "ETag": answer["ETag"]})
-            self._client.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})
-        except BaseException:
-            self._client.abort_multipart_upload(**where, UploadId=upload)
-            raise
+            if self._size(key) != source.stat().st_size:
+                upload_object(self._client, self._bucket, self._key(key), source)
 
     def _size(self, key: str) -> int | None:
         try:

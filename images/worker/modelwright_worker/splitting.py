@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 
 from modelwright_contract.manifests import SPLITS, StoredColumn
 from modelwright_contract.tasks import Split
-from modelwright_contract.vectors import VALUE_TYPES, ValueType
-from modelwright_worker.arrow_columns import ARROW_TYPES
+from modelwright_worker.arrow_columns import ARROW_TYPES, kind_of
 from modelwright_worker.conversion import conversion
 from modelwright_worker.engine import name, text
 from modelwright_worker.failures import Told
@@ -22,11 +21,6 @@ ROW_GROUP_ROWS = 65_536
 _BATCH_ROWS = 32_768
 SPLIT_COLUMN = "modelwright split"
 """Beside the stored columns while rows are in DuckDB; it is never written."""
-
-
-def kind_of(column: StoredColumn) -> ValueType:
-    """The type of a stored column. Raises KeyError for a manifest of another version."""
-    return {str(kind): kind for kind in VALUE_TYPES}[column.type]
 
 
 def assign(

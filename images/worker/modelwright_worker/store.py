@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from modelwright_contract.canonical import Digest, digest_of, hex_of
+from modelwright_contract.canonical import Digest, Json, digest_of, hex_of
 from modelwright_contract.manifests import MAX_MANIFEST_BYTES, Blob
 from modelwright_contract.tasks import StoreLocation
 from modelwright_worker.failures import Told
 from modelwright_worker.places import Places
 
 CHUNK_BYTES = 1 << 20
+MAX_RESULT_BYTES = 8 << 20
 
 
 class Store(Protocol):
@@ -66,6 +68,16 @@ def manifest_key(digest: str) -> str:
 def result_key(key: str) -> str:
     """Where the full result of a step lies."""
     return f"results/{key}.json"
+
+
+def read_result(store: Store, key: str) -> Mapping[str, Json] | None:
+    """The full result of a step; None when there is none that can be read."""
+    content = store.read(result_key(key), MAX_RESULT_BYTES)
+    try:
+        document = None if content is None else json.loads(content)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def hash_file(path: Path) -> Blob:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from modelwright_contract.canonical import Json
 from modelwright_contract.metrics import DEFAULT_METRICS
 from modelwright_contract.model_archive import ArchiveError, load_model
+from modelwright_contract.profile import ANSWERED_SPLITS, PROFILE_FILE
 from modelwright_contract.results import Metrics, TrainSummary
 from modelwright_contract.tasks import TrainTask
 from modelwright_worker.allowlist import build_pipeline
 from modelwright_worker.archive import write_archive
+from modelwright_worker.champion import inputs_of, open_champions
 from modelwright_worker.context import Context, Outcome
 from modelwright_worker.dataset import open_dataset, read_split
 from modelwright_worker.failures import Told
 from modelwright_worker.fitting import fit, judged
-from modelwright_worker.gates import judge
+from modelwright_worker.gates import comparisons, judge
 from modelwright_worker.golden import golden_document
 from modelwright_worker.labels import Classes
 from modelwright_worker.metrics import evaluate, figure, require_known
 from modelwright_worker.model import model_manifest
+from modelwright_worker.profile import profile_of
 from modelwright_worker.store import put_blob, put_manifest
 
 
@@ -30,6 +34,7 @@ def train(task: TrainTask, context: Context) -> Outcome:
     pipeline = build_pipeline(task.pipeline, task.task, task.seed)
     with stages.stage("read"):
         manifest, contract = open_dataset(task.dataset, context.store)
+        champions = open_champions(task.gates, task.task, manifest, context.store)
         rows = read_split("train", manifest, contract, task.task, context)
     if not len(rows.target):
         raise Told("TargetMissing", "the target is missing in every row of the train split", retry=False)
@@ -44,20 +49,31 @@ def train(task: TrainTask, context: Context) -> Outcome:
         except ArchiveError as error:
             raise Told("EstimatorFailed", f"the fitted model can't be stored: {error}", retry=False) from error
     with stages.stage("evaluate"):
-        test = read_split("test", manifest, contract, task.task, context)
+        test = read_split("test", manifest, contract, task.task, context, inputs_of(champions))
         validation = read_split("validation", manifest, contract, task.task, context)
-        on_test = evaluate(task.task, judged(model, test.matrix, test.target, classes), wanted, required)
-        said = judged(model, validation.matrix, validation.target, classes)
-        on_validation = evaluate(task.task, said, wanted, frozenset())
-        gates = judge(task.gates, on_test)
+        said = {
+            "validation": judged(model, validation.matrix, validation.target, classes),
+            "test": judged(model, test.matrix, test.target, classes),
+        }
+        on_test = evaluate(task.task, said["test"], wanted, required)
+        on_validation = evaluate(task.task, said["validation"], wanted, frozenset())
+    with stages.stage("gates"):
+        answers_of = {digest: champion.answers(test, classes, context) for digest, champion in champions.items()}
+        compared = comparisons(task, said["test"], answers_of)
+        gates = judge(task.gates, on_test, compared)
     with stages.stage("golden"):
         shown = next((part for part in (test, validation) if part.rows), rows)
         golden_path = scratch / "golden.json"
         content, answers = golden_document(model, contract, shown.raw, classes)
         golden_path.write_bytes(content)
+    with stages.stage("profile"):
+        split = next((split for split in ANSWERED_SPLITS if split in said and len(said[split].truth)), "train")
+        answered = said[split] if split in said else judged(model, rows.matrix, rows.target, classes)
+        profile_path = scratch / PROFILE_FILE
+        profile_path.write_bytes(profile_of(contract, rows.matrix, answered, split, classes).to_bytes())
     with stages.stage("store"):
-        archive, golden = put_blob(context.store, archive_path), put_blob(context.store, golden_path)
-        document = model_manifest(task, contract, archive, golden, answers, classes)
+        archive, golden, profile = (put_blob(context.store, path) for path in (archive_path, golden_path, profile_path))
+        document = model_manifest(task, contract, archive, golden, profile, answers, classes)
         digest, uri = put_manifest(context.store, document.to_bytes())
     summary = TrainSummary(
         digest=digest,
@@ -70,6 +86,7 @@ def train(task: TrainTask, context: Context) -> Outcome:
     )
     details: dict[str, Json] = {
         "metrics": {"validation": on_validation, "test": on_test},
+        "comparisons": {name: asdict(comparison) for name, comparison in compared.items()},
         "warnings": list(complaints),
         "rows": {"train": len(rows.target), "validation": len(validation.target), "test": len(test.target)},
     }
