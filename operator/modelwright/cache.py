@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from modelwright.api.v1alpha1 import Resource
 from modelwright.config import Config, NamespaceConfig, parse_namespace
 from modelwright.kinds import Kind, Subject, Unreadable, explain
+from modelwright.live import Live
 from modelwright.objects import KubeEvent, KubeObject, Pod, owner_uid
 from modelwright.resources import (
     APPS_DEPLOYMENTS,
@@ -88,6 +89,7 @@ class Cache:
         self._referrers: dict[Topic, dict[Key, None]] = {}
         self._overrides: dict[str, NamespaceConfig | Unreadable] = {}
         self._buried: OrderedDict[str, int] = OrderedDict()
+        self._live: dict[str, Live] = {}
 
     def observe(self, type_: ResourceType, obj: KubeObject) -> set[Key]:
         """Takes in an object as the API server has it, and returns the keys that it concerns, if it is news.
@@ -175,6 +177,13 @@ class Cache:
         self._cluster = cluster
         return set(self._subjects)
 
+    def hear(self, uid: str, live: Live | None) -> None:
+        """The servers of the object with this UID said this; None forgets what they said before."""
+        if live is None:
+            self._live.pop(uid, None)
+        else:
+            self._live[uid] = live
+
     def get(self, key: Key) -> Entry | None:
         """One object of ours."""
         cached = self._objects.get(Id(self._types[key.kind], key.namespace, key.name))
@@ -198,13 +207,7 @@ class Cache:
         """The snapshot that the object's reconciler is to see."""
         namespace = subject.resource.metadata.namespace
         children = self._owned(namespace, subject.resource.metadata.uid, *CHILDREN)
-        pods: list[KubeObject] = []
-        for child in children:
-            holders = [child] if child["kind"] == JOBS.kind else []
-            if child["kind"] == APPS_DEPLOYMENTS.kind:
-                holders = self._owned(namespace, child["metadata"]["uid"], REPLICA_SETS)
-            for holder in holders:
-                pods += self._owned(namespace, holder["metadata"]["uid"], PODS)
+        pods = self._pods(namespace, children)
         refusals = {
             obj["metadata"]["uid"]: _newest(found)
             for obj in (*children, *pods)
@@ -213,11 +216,27 @@ class Cache:
         return View(
             config=config,
             children=tuple(children),
-            pods=tuple(cast(Pod, pod) for pod in pods),
+            pods=pods,
             refusals=refusals,
             related={topic: self._published(topic) for topic in sorted(subject.references)},
             cluster=self._cluster,
+            live=self._live.get(subject.resource.metadata.uid),
         )
+
+    def pods(self, subject: Subject) -> tuple[Pod, ...]:
+        """Pods of the object that serve, reached by UID as in its view; not those of its Jobs."""
+        namespace = subject.resource.metadata.namespace
+        return self._pods(namespace, self._owned(namespace, subject.resource.metadata.uid, APPS_DEPLOYMENTS))
+
+    def _pods(self, namespace: str, children: Iterable[KubeObject]) -> tuple[Pod, ...]:
+        pods: list[KubeObject] = []
+        for child in children:
+            holders = [child] if child["kind"] == JOBS.kind else []
+            if child["kind"] == APPS_DEPLOYMENTS.kind:
+                holders = self._owned(namespace, child["metadata"]["uid"], REPLICA_SETS)
+            for holder in holders:
+                pods += self._owned(namespace, holder["metadata"]["uid"], PODS)
+        return tuple(cast(Pod, pod) for pod in pods)
 
     def _published(self, topic: Topic) -> tuple[Resource, ...]:
         found = (self._subjects[key] for key in sorted(self._publishers.get(topic, ())))

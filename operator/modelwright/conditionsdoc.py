@@ -27,9 +27,15 @@ ASPECTS: Final[Mapping[str, Aspect]] = {
     "Stalled": Aspect("all", "the spec is not fulfilled, and a person must act", "the condition is not there"),
     "Validated": Aspect(
         "Dataset",
-        "every check of severity `error` holds for the current version",
-        "a check failed, or nothing was checked yet",
+        "every check of severity `error` holds for the newest data that was read",
+        "a check failed, and the version of before stays, where there is one; or nothing was checked yet",
         ("ChecksPassed", "CheckFailed", "NotStarted"),
+    ),
+    "Refreshing": Aspect(
+        "Dataset",
+        "the source is looked at again by `spec.refresh.schedule`, or that is tried again",
+        "it is not: the reason says how the last time ended; the condition is there only with a schedule, and does not "
+        "decide on `Ready`",
     ),
     "Complete": Aspect("TrainingRun", "the run ended with a model", "it did not", ("Succeeded", "NotFinished")),
     "Failed": Aspect(
@@ -73,9 +79,46 @@ ASPECTS: Final[Mapping[str, Aspect]] = {
     ),
     "Progressing": Aspect(
         "Deployment",
-        "Pods are being replaced or scaled",
-        "no change is under way",
-        ("RollingOut", "RolledOut", "NotStarted"),
+        "Pods are being replaced or scaled, or a canary is tried",
+        "no change is under way, or `spec.paused` keeps one from beginning",
+        ("RollingOut", "CanaryRunning", "RolledOut", "Paused", "NotStarted"),
+    ),
+    "Drifted": Aspect(
+        "Deployment",
+        "what the model is asked, or answers, is other than when it was trained",
+        "it is not, or nobody knows; without a training profile the condition is there only where it is asked for",
+        (
+            "Drifted",
+            "PredictionDrifted",
+            "NoDrift",
+            "FirstWindow",
+            "TooFewRequests",
+            "NoProfile",
+            "FiguresUnreachable",
+        ),
+    ),
+    "Retraining": Aspect(
+        "Deployment",
+        "the model is being trained anew, or what came of it is on its way to be served",
+        "it is not; the condition is there only with `spec.retraining`, and does not decide on `Ready`",
+        (
+            "RetrainingUnderWay",
+            "AwaitingApproval",
+            "NothingToDo",
+            "NothingNew",
+            "CoolingDown",
+            "AttemptsExhausted",
+            "TemplateMissing",
+            "TemplateUnfit",
+            "VersionIsNamed",
+            "ScheduleInvalid",
+        ),
+    ),
+    "Batch": Aspect(
+        "Deployment",
+        "the file of the last batch that was due is written",
+        "none was due yet, one is under way, or it failed: see the reason; the condition is there only with "
+        "`spec.batch`, and does not decide on `Ready`",
     ),
     "Routed": Aspect(
         "Deployment",
@@ -115,7 +158,7 @@ The state of every object is in `status.conditions`, in the words that `kubectl 
 - `Ready` is there from the first pass. `kubectl wait --for=condition=Ready` waits for a fulfilled spec.
 - `Reconciling` is there, and `True`, only while the spec is not fulfilled and work goes on by itself.
 - `Stalled` is there, and `True`, only while a person must act. It is never there together with `Reconciling`.
-- `Ready` is `False` without either of them only while `spec.suspend` is true.
+- `Ready` is `False` without either of them only while `spec.suspend` or `spec.paused` is true.
 - `Reconciling` and `Stalled` carry the reason and the message of `Ready`. Its message names what it is about.
 - `status.observedGeneration` and each condition's own say which generation of the spec they answer.
 

@@ -134,11 +134,29 @@ class ServingMonitor(_Section):
     """By which a Prometheus selects monitors."""
 
 
+def _seconds(text: str) -> str:
+    if not 1 <= durations.parse(text).total_seconds() <= 300:
+        raise ValueError(f'"{text}" is not from 1s to 5m')
+    return text
+
+
+Interval = Annotated[str, AfterValidator(_seconds)]
+
+
+class ServingFigures(_Section):
+    """How often each Deployment's servers are asked for their live figures."""
+
+    interval: Interval = "15s"
+    during_rollouts: Interval = "5s"
+    """While a canary is under way: how soon a verdict can fall, and a step begin."""
+
+
 class Serving(_Section):
     """How Deployments are served, beyond what their spec says."""
 
     network_policy: ServingPolicy = ServingPolicy()
     pod_monitor: ServingMonitor = ServingMonitor()
+    live_figures: ServingFigures = ServingFigures()
     model_volume: Literal["auto", "image", "copy"] = "auto"
     """How a model's files reach a server of another image: mounted from the model's image, or copied out of it by an
     init container. `auto`: mounted from Kubernetes 1.36 on.

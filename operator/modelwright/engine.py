@@ -51,6 +51,8 @@ class Engine:
         now = self._clock()
         plan, failed = self._decide(key, entry, now)
         hindrance = await self._carry_out(plan)
+        for touch in plan.touches if hindrance is None else ():
+            await self._writer.touch(touch)
         match hindrance:
             case Refused(reason=reason, message=message):
                 logs.of(logger, key).warning("%s", hindrance)

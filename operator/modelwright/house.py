@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from modelwright import logs, metrics
+from modelwright.api.v1alpha1 import Deployment
+from modelwright.api.v1alpha1.monitoring import DriftFigures
 from modelwright.cache import Cache
 from modelwright.config import Config
 from modelwright.discovery import Discovery
@@ -13,6 +15,7 @@ from modelwright.engine import Engine
 from modelwright.intake import Intake
 from modelwright.kinds import Kind, Subject
 from modelwright.kube import ApiError, KubeClient
+from modelwright.live_reader import LiveReader, ReadingPace
 from modelwright.objects import KubeObject
 from modelwright.queue import Observer, Pace, WorkQueue
 from modelwright.reflector import Reflector
@@ -46,9 +49,12 @@ class House:
         self._own = [Reflector(kube, self._intake, type_, scope) for type_ in own for scope in scopes]
         self._children = [Reflector(kube, self._intake, type_, scope) for type_ in REFLECTED for scope in scopes]
         self._discovery = Discovery(kube, self._intake, scopes)
+        self._live = LiveReader(self.cache, self._intake, ReadingPace.of(config.serving.live_figures))
         self._tasks: list[asyncio.Task[None]] = []
         self._full = False
         metrics.REGISTRY.register(metrics.Objects(self._count))
+        metrics.REGISTRY.register(metrics.Served(self._live.figures))
+        metrics.REGISTRY.register(metrics.Drift(self._drift))
 
     async def start(self) -> None:
         """Fills the caches, all lists at once, and only then lets the queue run."""
@@ -63,6 +69,7 @@ class House:
         self._queue.start()
         self._tasks = [asyncio.create_task(reflector.run()) for reflector in self._children]
         self._tasks.append(asyncio.create_task(self._discovery.run()))
+        self._tasks.append(asyncio.create_task(self._live.run()))
         self._tasks.append(asyncio.create_task(self._sweep(Pace().resync_s)))
 
     async def stop(self) -> None:
@@ -83,8 +90,9 @@ class House:
         self._intake.gone(type_, obj)
 
     def alive(self) -> bool:
-        """Whether the queue moves and every watch is under way, or they have not begun to."""
-        return not self._full or (self._queue.healthy() and not any(task.done() for task in self._tasks))
+        """Whether the queue and the reader move and every watch is under way, or they have not begun to."""
+        moving = self._queue.healthy() and self._live.healthy()
+        return not self._full or (moving and not any(task.done() for task in self._tasks))
 
     def ready(self) -> bool:
         """Whether the caches are full and the queue runs."""
@@ -122,6 +130,14 @@ class House:
             ready = subject.resource.status.condition("Ready") if isinstance(subject, Subject) else None
             count[key.kind, ready.status if ready else "Unknown"] += 1
         return count
+
+    def _drift(self) -> Iterator[tuple[tuple[str, str], bool, DriftFigures]]:
+        """By namespace and name, whether a Deployment's input has drifted, and how far."""
+        for key, subject in self.cache.subjects().items():
+            resource = subject.resource if isinstance(subject, Subject) else None
+            if isinstance(resource, Deployment) and resource.status.drift is not None:
+                said = resource.status.condition("Drifted")
+                yield (key.namespace, key.name), said is not None and said.status == "True", resource.status.drift
 
 
 def _failed(key: Key, error: BaseException) -> None:

@@ -1,9 +1,10 @@
-"""The one door from what the API server says to what is done about it: into the cache, then its keys into the queue."""
+"""The one door from what the API server, and servers, say to what is done about it: into the cache, then the queue."""
 
 import logging
 from collections.abc import Iterable
 
 from modelwright.cache import Cache
+from modelwright.live import Live
 from modelwright.objects import KubeObject
 from modelwright.queue import WorkQueue
 from modelwright.resources import Key, ResourceType
@@ -13,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 class Intake:
-    """Fed by kopf's events, by the reflectors, and by the answers to the engine's own writes."""
+    """Fed by kopf's events, the reflectors, the answers to the engine's own writes, and the reader of live figures."""
 
     def __init__(self, cache: Cache, queue: WorkQueue[Key]) -> None:
         self._cache = cache
@@ -38,6 +39,15 @@ class Intake:
     def learned(self, cluster: Cluster) -> None:
         """The cluster can do this from now on."""
         self._add(self._cache.learn(cluster))
+
+    def heard(self, key: Key, uid: str, live: Live | None, *, news: bool) -> None:
+        """The object's servers said this of themselves; whether that is `news` to its reconciler, their reader knows.
+
+        None forgets what they said before.
+        """
+        self._cache.hear(uid, live)
+        if news:
+            self._queue.add(key)
 
     def _add(self, keys: Iterable[Key]) -> None:
         for key in keys:

@@ -7,12 +7,14 @@ change the result: resources, images, labels, priorities and defaults stay out o
 import hashlib
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from modelwright.plan import JsonObject
 
 INGEST_VERSION = 1
-TRAIN_VERSION = 1
+TRAIN_VERSION = 2
 PACKAGE_VERSION = 1
+SCORE_VERSION = 1
 
 
 def step_key(step: str, version: int, inputs: Mapping[str, object]) -> str:
@@ -25,17 +27,30 @@ def step_key(step: str, version: int, inputs: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def ingest(semantic: JsonObject) -> str:
-    """The key of reading one Dataset, from the semantic fields of its spec; a field that says nothing is left out."""
-    told = {name: value for name, value in semantic.items() if value != {}}
-    return step_key("ingest", INGEST_VERSION, {"spec": told})
+def ingest(semantic: JsonObject, at: str | None = None) -> str:
+    """The key of reading one Dataset, from the semantic fields of its spec; a field that says nothing is left out.
+
+    `at` is the time for which a schedule has it read again.
+    """
+    inputs: dict[str, object] = {"spec": {name: value for name, value in semantic.items() if value != {}}}
+    return step_key("ingest", INGEST_VERSION, inputs | ({"at": at} if at is not None else {}))
 
 
-def train(semantic: JsonObject, dataset: str, digest: str) -> str:
-    """The key of one run, from the semantic fields of its spec and the dataset version that it is pinned to."""
-    return step_key("train", TRAIN_VERSION, {"spec": semantic, "dataset": dataset, "digest": digest})
+def train(semantic: JsonObject, dataset: str, digest: str, champions: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The key of one run, from the semantic fields of its spec and the dataset version that it is pinned to.
+
+    `champions` are the digests of the models that its gates compare with, by Deployment; empty where there is none yet.
+    """
+    inputs: dict[str, object] = {"spec": semantic, "dataset": dataset, "digest": digest}
+    return step_key("train", TRAIN_VERSION, inputs | ({"champions": dict(champions)} if champions else {}))
 
 
 def package(digest: str, repository: str) -> str:
     """The key of packaging the model artifact `digest` into an image of `repository`."""
     return step_key("package", PACKAGE_VERSION, {"model": digest, "image": repository})
+
+
+def score(model: str, dataset: str, deployment: str, output: str) -> str:
+    """The key of asking the model `model` about the dataset version `dataset` (digests), and where the answers go."""
+    inputs = {"model": model, "dataset": dataset, "deployment": deployment, "output": output}
+    return step_key("score", SCORE_VERSION, inputs)

@@ -9,7 +9,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from modelwright.api.v1alpha1.monitoring import DriftFigures
+from modelwright.live import VersionFigures
+
 REGISTRY: Final = CollectorRegistry()
+
+_SERVED: Final = ("namespace", "deployment", "version", "side")
+_DRIFT: Final = ("namespace", "deployment")
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -29,6 +35,12 @@ REFUSALS: Final = Counter(
     ("kind", "reason"),
     registry=REGISTRY,
 )
+POSTED: Final = Counter(
+    "modelwright_events",
+    "Events of our objects, each once: `Promoted` and `RolloutRejected` count the verdicts on canaries.",
+    ("kind", "type", "reason"),
+    registry=REGISTRY,
+)
 REQUESTS: Final = Counter(
     "modelwright_api_requests", "Requests to the API server.", ("verb", "kind", "code"), registry=REGISTRY
 )
@@ -37,6 +49,12 @@ RELISTS: Final = Counter(
 )
 WATCH_FAILURES: Final = Counter(
     "modelwright_reflector_failures", "Lists and watches that ended in an error.", ("kind",), registry=REGISTRY
+)
+UNREAD: Final = Counter(
+    "modelwright_server_readings_failed",
+    "Servers that did not tell their live figures when asked, by why.",
+    ("failure",),
+    registry=REGISTRY,
 )
 LEADER: Final = Gauge("modelwright_leader", "1 while this replica holds the Lease.", registry=REGISTRY)
 
@@ -66,6 +84,54 @@ class Objects(Collector):
         for labels, number in sorted(self._count().items()):
             family.add_metric(labels, number)
         yield family
+
+
+class Served(Collector):
+    """What each Deployment's servers did in the last minute; `figures` gives it by `_SERVED`'s labels."""
+
+    def __init__(self, figures: Callable[[], Iterable[tuple[tuple[str, str, str, str], VersionFigures]]]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        """The three families."""
+        rate = GaugeMetricFamily(
+            "modelwright_served_requests_per_second", "Prediction requests in the last minute.", labels=_SERVED
+        )
+        errors = GaugeMetricFamily(
+            "modelwright_served_error_ratio", "Share of them answered with 500 and above.", labels=_SERVED
+        )
+        latency = GaugeMetricFamily(
+            "modelwright_served_latency_seconds", "Quantiles of their duration.", labels=(*_SERVED, "quantile")
+        )
+        for labels, told in self._figures():
+            rate.add_metric(labels, told.requests_per_s)
+            errors.add_metric(labels, told.error_rate)
+            for quantile, seconds in (("0.5", told.p50_s), ("0.99", told.p99_s)):
+                if seconds is not None:
+                    latency.add_metric((*labels, quantile), seconds)
+        yield from (rate, errors, latency)
+
+
+class Drift(Collector):
+    """How far each Deployment's input is from its training data, as status has it; `figures` by `_DRIFT`'s labels."""
+
+    def __init__(self, figures: Callable[[], Iterable[tuple[tuple[str, str], bool, DriftFigures]]]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        """The two families."""
+        drifted = GaugeMetricFamily("modelwright_drifted", "1 while the condition Drifted is True.", labels=_DRIFT)
+        effect = GaugeMetricFamily(
+            "modelwright_drift_effect",
+            "Bias-corrected Cohen's w in the last window, of the columns that differ most.",
+            labels=(*_DRIFT, "version", "of", "column"),
+        )
+        for labels, holds, told in self._figures():
+            drifted.add_metric(labels, float(holds))
+            for of, columns in (("features", told.features), ("predictions", told.predictions)):
+                for column in columns:
+                    effect.add_metric((*labels, told.version, of, column.name), float(column.effect))
+        yield from (drifted, effect)
 
 
 def exposition() -> bytes:

@@ -17,11 +17,13 @@ NAME_LABEL = f"{GROUP}/name"
 STEP_LABEL = f"{GROUP}/step"
 MODEL_LABEL = f"{GROUP}/model"
 TRAINING_RUN_LABEL = f"{GROUP}/training-run"
+RETRAINING_LABEL = f"{GROUP}/retraining"
 NAMESPACE_CONFIG_LABEL = f"{GROUP}/namespace-config"
 
 APPLIED_ANNOTATION = f"{GROUP}/applied"
 IMAGE_ANNOTATION = f"{GROUP}/image"
 KEY_ANNOTATION = f"{GROUP}/key"
+ROUTING_ANNOTATION = f"{GROUP}/routing-generation"
 
 ROOT_LENGTH = 29
 HASH_LENGTH = 10

@@ -101,6 +101,7 @@ class PodStatus(TypedDict, total=False):
     phase: str
     reason: str
     message: str
+    podIP: str
     conditions: list[KubeCondition]
     containerStatuses: list[ContainerStatus]
     initContainerStatuses: list[ContainerStatus]

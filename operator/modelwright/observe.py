@@ -19,6 +19,11 @@ KILLED = 128
 MODEL_LOADER = "check"
 """The container that loads a model: whatever it writes is quoted, never believed."""
 
+MODEL_SERVER = "server"
+"""The container that serves a model beside a step. The kubelet starts it again when it ends, and ends it when the step
+has ended: its end says nothing of the step.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Starting:
@@ -131,7 +136,7 @@ def pod(pod: Pod) -> Observation | None:
     mains = status.get("containerStatuses", [])
     for container in (*inits, *mains):
         terminated = container.get("state", {}).get("terminated")
-        if terminated is None or (container in inits and terminated.get("exitCode", 0) == 0):
+        if terminated is None or (container in inits and _is_passed(container, terminated)):
             continue
         if (
             "deletionTimestamp" in pod["metadata"]
@@ -149,6 +154,11 @@ def pod(pod: Pod) -> Observation | None:
             status.get("message") or status.get("reason") or "the Pod failed before a container ran",
         )
     return _alive(pod, (*inits, *mains))
+
+
+def _is_passed(container: ContainerStatus, terminated: Terminated) -> bool:
+    """Whether the end of an init container is not the Pod's."""
+    return terminated.get("exitCode", 0) == 0 or container["name"] == MODEL_SERVER
 
 
 def _alive(pod: Pod, containers: tuple[ContainerStatus, ...]) -> Observation:

@@ -1,5 +1,6 @@
 """What a reconciler decides: a plan of values, carried out by the engine and by nobody else."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -15,13 +16,15 @@ class Child:
     `apply`: owned, kept so by server-side apply. `create`: owned and immutable, made once (a Job).
     `fact`: owned by nobody, made once and never touched again; one of the same name must have the same spec.
     `replicas` is applied apart from the rest, by its own field manager; of one that is `autoscaled` only where it has
-    none, and whatever the autoscaler makes of it stays.
+    none, and whatever the autoscaler makes of it stays. With `only_onto` it is applied onto that
+    resourceVersion alone: whoever knows an older one must not undo what was decided since.
     """
 
     manifest: JsonObject
     mode: Literal["apply", "create", "fact"]
     replicas: int | None = None
     autoscaled: bool = False
+    only_onto: str | None = None
 
     @property
     def name(self) -> str:
@@ -39,6 +42,14 @@ class Ref:
     namespace: str
     name: str
     uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Annotations that a Pod should have, beside whatever else it has; nothing depends on it."""
+
+    pod: Ref
+    annotations: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +71,5 @@ class Plan:
     deletions: tuple[Ref, ...] = ()
     events: tuple[Event, ...] = ()
     requeue_after: timedelta | None = None
+    touches: tuple[Touch, ...] = ()
+    """Done last, and only where everything else could be."""

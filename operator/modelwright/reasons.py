@@ -21,6 +21,7 @@ REASONS: Final[dict[str, Reason]] = {
     # As it should be
     "Succeeded": Reason("good", "The work is done and its result is in status.", "Nothing."),
     "ChecksPassed": Reason("good", "Every check of severity `error` holds.", "Nothing."),
+    "Refreshed": Reason("good", "The source was looked at when it was due last.", "Nothing."),
     "GatesPassed": Reason("good", "Every gate holds on the test split.", "Nothing."),
     "Packaged": Reason("good", "The image is in the registry, by digest.", "Nothing."),
     "Serving": Reason("good", "The model answers; `Progressing` tells whether a newer version comes.", "Nothing."),
@@ -29,9 +30,15 @@ REASONS: Final[dict[str, Reason]] = {
     "RouteAccepted": Reason("good", "The Gateway, or an ingress controller, leads requests to the model.", "Nothing."),
     # Moving
     "Ingesting": Reason("moving", "A Job reads, checks and splits the data.", "Wait."),
+    "Refreshing": Reason("moving", "A Job looks whether the source has changed, and reads what has.", "Wait."),
     "Training": Reason("moving", "A Job trains and evaluates the model.", "Wait."),
     "Packaging": Reason("moving", "A Job checks the model and pushes its image.", "Wait."),
     "RollingOut": Reason("moving", "New Pods start; old ones serve until they are ready.", "Wait."),
+    "CanaryRunning": Reason(
+        "moving",
+        "A new version answers a share of the requests, and is judged; the one that serves answers what it does not.",
+        "Wait; `status.rollout` has the step and the figures.",
+    ),
     "PodPending": Reason("moving", "The Pod of the step waits to be scheduled or started.", "Wait."),
     "PodInitializing": Reason("moving", "The Pod of the step is starting.", "Wait."),
     "DependencyNotReady": Reason(
@@ -40,6 +47,9 @@ REASONS: Final[dict[str, Reason]] = {
         "Apply the named object, or look at its own Ready condition; this one goes on by itself.",
     ),
     "Suspended": Reason("moving", "`spec.suspend` is true.", "Set `spec.suspend: false` to go on."),
+    "Paused": Reason(
+        "moving", "`spec.paused` is true, and a version waits for it.", "Set `spec.paused: false` to let it begin."
+    ),
     "NotSuspended": Reason("good", "`spec.suspend` is false, or the run is done.", "Nothing."),
     "NotStarted": Reason("moving", "The step has not begun.", "Wait."),
     # The cluster says no
@@ -143,6 +153,12 @@ REASONS: Final[dict[str, Reason]] = {
     "TargetMissing": Reason("act", "The dataset has no target.", "Declare a column of role `target` in the Dataset."),
     "MetricNotApplicable": Reason("act", "The metric does not fit the task.", "Use one that the message lists."),
     "GatesFailed": Reason("act", "A gate does not hold on the test split.", "Train a better model, or lower the gate."),
+    "ChampionNotComparable": Reason(
+        "act",
+        "The model that a gate compares with can't be asked about the new rows. It serves on.",
+        "The message says why; often a column that it needs is gone. Keep it in the Dataset with `role: id`, or take "
+        "the gate away for one run.",
+    ),
     "RunFailed": Reason("act", "The run ended without a model.", "See the condition Ready."),
     "NotFinished": Reason("moving", "The run has not ended.", "Wait."),
     # Packaging
@@ -190,6 +206,27 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     # Serving
     "NoVersion": Reason("moving", "No version of the model is Ready.", "Wait for a ModelVersion, or make one."),
+    "RolloutRejected": Reason(
+        "act",
+        "The version that is wished for was tried, taken back, and is not tried again. What served before serves on.",
+        "The message says what spoke against it. Make a better version; or, if the fault lay elsewhere, write the "
+        "digest from `status.quarantined` into `spec.rollout.release`.",
+    ),
+    "SignatureIncompatible": Reason(
+        "act",
+        "Requests to the version that serves would fail with the one that is wished for. What served before serves on.",
+        "Train with the columns of before; or write `spec.rollout.allowIncompatible: true` once callers are ready.",
+    ),
+    "StepsInvalid": Reason(
+        "act", "The steps of `spec.rollout` make no sense together.", "The message names the step and what to write."
+    ),
+    "FiguresUnreachable": Reason(
+        "act",
+        "Servers do not tell the operator their figures. A canary is neither promoted nor taken back on a guess, and "
+        "nobody knows whether the input has drifted.",
+        "Let the operator reach port 8082 of the servers: look at NetworkPolicies, and at `serving.networkPolicy` in "
+        "the chart.",
+    ),
     "ServersNotReady": Reason(
         "moving", "All servers are up to date, but not ready again yet.", "Wait, or look at the Pods' logs."
     ),
@@ -235,6 +272,86 @@ REASONS: Final[dict[str, Reason]] = {
         "The message quotes it; often another HorizontalPodAutoscaler is for the same servers: delete that.",
     ),
     "MinimumReplicasUnavailable": Reason("moving", "No replica answers requests.", "See the condition Ready."),
+    # Retraining
+    "RetrainingUnderWay": Reason(
+        "moving", "A TrainingRun trains the model anew, or what came of it is on its way to be served.", "Wait."
+    ),
+    "NothingToDo": Reason("good", "Nothing asks for a new model.", "Nothing."),
+    "NothingNew": Reason(
+        "good",
+        "The dataset has no version that was not trained on; the same data would give the same model.",
+        "Nothing: a run begins once the Dataset has a new version, by its `spec.refresh` or by hand.",
+    ),
+    "CoolingDown": Reason("moving", "A run waits for `spec.retraining.cooldown`, or for a rollout to end.", "Wait."),
+    "AttemptsExhausted": Reason(
+        "act",
+        "`spec.retraining.maxAttempts` runs in a row led to no promoted version. What serves goes on serving.",
+        "`status.retraining.records` says why each failed. Mend the data or the run, and change the Deployment's spec.",
+    ),
+    "TemplateMissing": Reason(
+        "act",
+        "The TrainingRun that `spec.retraining.template` names does not exist.",
+        "Apply it, or correct the name. What serves goes on serving.",
+    ),
+    "TemplateUnfit": Reason(
+        "act",
+        "The TrainingRun that `spec.retraining.template` names makes versions of another model.",
+        "Correct its `spec.output.model`, or name another TrainingRun.",
+    ),
+    "VersionIsNamed": Reason(
+        "act",
+        "`spec.model.version` names one version, so that what a retraining made would never be served.",
+        "Write `version: latest`, or remove `spec.retraining`.",
+    ),
+    "ScheduleInvalid": Reason(
+        "act", "A schedule can't be read, or is never due.", "The message says what to write instead."
+    ),
+    # Batches
+    "Scoring": Reason("moving", "A Job asks the model about the rows of a dataset version.", "Wait."),
+    "Scored": Reason("good", "The file of the last batch that was due is written.", "Nothing."),
+    "DatasetUnfit": Reason(
+        "act",
+        "The dataset lacks a column that the model reads, has it in another type, or has an `id` of a name that the "
+        "output needs.",
+        "The message names the column. Declare it in the Dataset as it was when the model was trained.",
+    ),
+    "RowsRefused": Reason(
+        "act",
+        "The model refuses rows of the dataset.",
+        "The message quotes its server. Repair the rows, or declare a check in the Dataset that stops them.",
+    ),
+    "ModelServerFailed": Reason(
+        "act",
+        "The model's server, which a batch starts beside its Job, does not answer as it must.",
+        "The log of the container `server` in the Job's Pod says why. Where it needs longer to start, raise "
+        "`spec.server.startupDeadline`.",
+    ),
+    # Drift
+    "NoDrift": Reason("good", "Rows that the model is asked are like those that it was trained on.", "Nothing."),
+    "Drifted": Reason(
+        "act",
+        "Features of the rows that the model is asked are not spread as in its training data, in two of three windows.",
+        "`status.drift` has the features. Train on newer data, by hand or by `spec.retraining`; or repair what sends "
+        "the rows.",
+    ),
+    "PredictionDrifted": Reason(
+        "act",
+        "Answers are not spread as after training, in two of three windows, though no feature differs so much by "
+        "itself.",
+        "Several features may have moved together: compare live rows with the training data, and train on newer data.",
+    ),
+    "FirstWindow": Reason("moving", "No window has ended since the version took over.", "Wait."),
+    "TooFewRequests": Reason(
+        "moving",
+        "The last window had too few rows to be judged.",
+        "Wait; or write a longer `spec.monitoring.drift.window`, or fewer `minSamples`.",
+    ),
+    "NoProfile": Reason(
+        "act",
+        "The model has no training profile to compare with, and `spec.monitoring.drift` or "
+        "`spec.retraining.triggers.drift` asks for it.",
+        "Serve a version that was trained by a TrainingRun of this release, with its own server; or remove the field.",
+    ),
     "InternalError": Reason("act", "The step met an error of its own.", "Report it with the message."),
 }  # fmt: skip
 

@@ -63,7 +63,10 @@ INGRESSES: Final = ResourceType("networking.k8s.io", "v1", "ingresses", "Ingress
 NETWORK_POLICIES: Final = ResourceType("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", _OURS)
 HTTP_ROUTES: Final = ResourceType("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute", _OURS)
 POD_MONITORS: Final = ResourceType("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor", _OURS)
+ROUTINGS: Final = ResourceType("", "v1", "configmaps", "ConfigMap", _OURS)
+"""What we make: which requests a canary answers."""
 CONFIG_MAPS: Final = ResourceType("", "v1", "configmaps", "ConfigMap", f"{NAMESPACE_CONFIG_LABEL}=true")
+"""What people make: a namespace's own configuration."""
 EVENTS: Final = ResourceType("", "v1", "events", "Event")
 REFUSALS: Final = ResourceType("", "v1", "events", "Event", fields="involvedObject.kind=Job,reason=FailedCreate")
 """The only place where Kubernetes says why a Job gets no Pod: a quota, a policy, a missing service account."""
@@ -74,7 +77,7 @@ LEASES: Final = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
 OPTIONAL: Final = (HTTP_ROUTES, POD_MONITORS)
 """Kinds that a cluster may lack; they are in the cache while it serves them."""
 _ALWAYS_THERE: Final = (
-    JOBS, APPS_DEPLOYMENTS, SERVICES, DISRUPTION_BUDGETS, AUTOSCALERS, INGRESSES, NETWORK_POLICIES,
+    JOBS, APPS_DEPLOYMENTS, SERVICES, ROUTINGS, DISRUPTION_BUDGETS, AUTOSCALERS, INGRESSES, NETWORK_POLICIES,
 )  # fmt: skip
 CHILDREN: Final = (*_ALWAYS_THERE, *OPTIONAL)
 """What objects of ours own directly."""

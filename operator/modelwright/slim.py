@@ -6,18 +6,27 @@ Two versions of an object that are equal when slim are no news, so slimming also
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, cast
 
-from modelwright.names import APPLIED_ANNOTATION, FIELD_MANAGER, IMAGE_ANNOTATION, KEY_ANNOTATION
+from modelwright.names import (
+    APPLIED_ANNOTATION,
+    FIELD_MANAGER,
+    IMAGE_ANNOTATION,
+    KEY_ANNOTATION,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    ROUTING_ANNOTATION,
+)
 from modelwright.objects import KubeObject
 from modelwright.plan import JsonObject
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _METADATA = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "labels", "ownerReferences")
+_ANNOTATIONS = (APPLIED_ANNOTATION, KEY_ANNOTATION, ROUTING_ANNOTATION)
 _CONDITION = ("type", "status", "reason", "message")
 _CONTAINER = ("name", "state", "lastState", "ready", "restartCount")
 
 
 def slim(obj: KubeObject) -> KubeObject:
-    """The object without what nobody reads, and always without its resourceVersion."""
+    """The object without what nobody reads; without its resourceVersion, too, but where a reconciler relies on it."""
     return cast(KubeObject, _SLIMMERS.get((obj["apiVersion"], obj["kind"]), _own)(cast(JsonObject, obj)))
 
 
@@ -94,7 +103,12 @@ def _replica_set(obj: JsonObject) -> JsonObject:
 
 
 def _config_map(obj: JsonObject) -> JsonObject:
-    return {**_child(obj, None, None), "data": _mapping(obj.get("data"))}
+    """One of ours is applied onto the version that was seen only."""
+    kept = _applied(obj, {**_child(obj, None, None), "data": _mapping(obj.get("data"))})
+    metadata = _mapping(kept["metadata"])
+    if _mapping(metadata.get("labels")).get(MANAGED_BY_LABEL) != MANAGED_BY:
+        return kept
+    return {**kept, "metadata": {**metadata, **_pick(obj.get("metadata"), ("resourceVersion",))}}
 
 
 def _event(obj: JsonObject) -> JsonObject:
@@ -105,7 +119,7 @@ def _event(obj: JsonObject) -> JsonObject:
 def _child(obj: JsonObject, spec: JsonObject | None, status: JsonObject | None) -> JsonObject:
     counted = obj["kind"] in ("Deployment", "HTTPRoute")
     metadata = _pick(obj.get("metadata"), (*_METADATA, "generation") if counted else _METADATA)
-    annotations = _pick(_mapping(obj.get("metadata")).get("annotations"), (APPLIED_ANNOTATION, KEY_ANNOTATION))
+    annotations = _pick(_mapping(obj.get("metadata")).get("annotations"), _ANNOTATIONS)
     if annotations:
         metadata["annotations"] = annotations
     kept: JsonObject = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}

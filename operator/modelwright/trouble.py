@@ -49,6 +49,18 @@ def of_servers(pods: Iterable[Pod], failed_mounts: Mapping[str, str]) -> Blocked
     return None
 
 
+def of_ends(pods: Iterable[Pod], least: int) -> Blocked | None:
+    """What a server ended of that has ended at least so often, though it may be ready again by now."""
+    for pod in pods:
+        for container in pod.get("status", {}).get("containerStatuses", []):
+            now, last = (container.get(state, {}).get("terminated") for state in ("state", "lastState"))
+            times, ended = container.get("restartCount", 0) + (now is not None), now or last
+            if container["name"] == "server" and ended is not None and times >= least:
+                found = _of_end(container, ended, pod["metadata"]["creationTimestamp"])
+                return replace(found, message=f"Pod {pod['metadata']['name']}: {found.message}")
+    return None
+
+
 def of_deployment(deployment: AppsDeployment) -> Blocked | None:
     """Why Kubernetes makes no Pods, or that those that it made do not become ready. It has tried for long enough."""
     since, status = deployment["metadata"]["creationTimestamp"], deployment.get("status", {})
@@ -90,6 +102,10 @@ def _of_container(container: ContainerStatus, since: str) -> Blocked | None:
         return None
     if container.get("restartCount", 0) < PERSISTENT_RESTARTS:
         since = ended.get("finishedAt") or since
+    return _of_end(container, ended, since)
+
+
+def _of_end(container: ContainerStatus, ended: Terminated, since: str) -> Blocked:
     who = "the server" if container["name"] == "server" else f"container {container['name']}"
     if ended.get("reason") == "OOMKilled":
         return Blocked("OutOfMemory", f"{who} was killed at its memory limit", since)

@@ -6,6 +6,7 @@ from typing import cast
 
 from modelwright.api.v1alpha1 import Dataset, ModelVersion, Resource, TrainingRun
 from modelwright.config import Config
+from modelwright.live import Live
 from modelwright.objects import AppsDeployment, Autoscaler, HttpRoute, Ingress, Job, KubeObject, Pod, owner_uid
 
 Topic = tuple[str, str, str]
@@ -38,6 +39,8 @@ class View:
     """What the object's references name, and is there."""
     cluster: Cluster = Cluster()
     """What the cluster can do."""
+    live: Live | None = None
+    """What the object's servers said of themselves last; None where they were never asked."""
 
     def job(self, name: str) -> Job | None:
         """The object's Job of this name."""
@@ -54,6 +57,10 @@ class View:
     def autoscaler(self, name: str) -> Autoscaler | None:
         """The object's HorizontalPodAutoscaler of this name, also while it is on its way out."""
         return cast(Autoscaler | None, self._child("HorizontalPodAutoscaler", name))
+
+    def config_map(self, name: str) -> KubeObject | None:
+        """The object's ConfigMap of this name."""
+        return self._child("ConfigMap", name)
 
     def ingress(self, name: str) -> Ingress | None:
         """The object's Ingress of this name."""

@@ -19,9 +19,9 @@ from modelwright.names import APPLIED_ANNOTATION, FIELD_MANAGER, SCALE_FIELD_MAN
 from modelwright.objects import KubeObject, OwnerReference, controller
 from modelwright.ownership import is_ours
 from modelwright.patch import merge_patch, without_nulls
-from modelwright.plan import Child, Event, JsonObject, Ref
+from modelwright.plan import Child, Event, JsonObject, Ref, Touch
 from modelwright.recorder import event_manifest
-from modelwright.resources import CHILDREN, EVENTS, Key, ResourceType, child_type
+from modelwright.resources import CHILDREN, EVENTS, PODS, Key, ResourceType, child_type
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Writer:
         self._identity = identity
 
     async def make(self, child: Child) -> None:
-        """Makes one child so. Raises Refused, Waits, Leaving, ApiError."""
+        """Makes one child so. Raises Refused, Waits, Leaving, Outdated, ApiError."""
         kind, namespace, name = _named(child.manifest)
         type_ = self._types[str(child.manifest["apiVersion"]), kind]
         try:
@@ -93,6 +93,17 @@ class Writer:
         else:
             self._intake.seen(type_, left)
 
+    async def touch(self, touch: Touch) -> None:
+        """Gives that very Pod its annotations. Never raises for the API server's sake: it only hastens what comes."""
+        pod = touch.pod
+        patch: JsonObject = {"metadata": {"uid": pod.uid, "annotations": dict(touch.annotations)}}
+        try:
+            now = await self._kube.overwrite(PODS, pod.namespace, pod.name, patch)
+        except ApiError as error:
+            logger.info("Pod %s is not touched: %s", pod.name, error)
+        else:
+            self._intake.seen(PODS, now)
+
     async def post(self, obj: KubeObject, event: Event) -> None:
         """Posts an Event about the object as it was before this pass. Never raises for the API server's sake."""
         manifest = event_manifest(obj, event, self._identity)
@@ -102,6 +113,8 @@ class Writer:
             pass
         except ApiError as error:
             logger.info("event %s of %s is lost: %s", event.reason, obj["metadata"]["name"], error)
+        else:
+            metrics.POSTED.labels(obj["kind"], event.type, event.reason).inc()
 
     async def status(
         self, type_: ResourceType, obj: KubeObject, version: int, status: JsonObject, again: bool = True
@@ -146,15 +159,21 @@ class Writer:
         now = known
         if known is None or not _is_so(known, child.manifest):
             digest = applied_hash(child.manifest)
-            manifest = _with_metadata(child.manifest, known, {APPLIED_ANNOTATION: digest})
+            manifest = _with_metadata(child.manifest, known, {APPLIED_ANNOTATION: digest}, child.only_onto)
             try:
                 now = await self._send(type_, namespace, manifest, FIELD_MANAGER)
+            except Conflict as error:
+                if child.only_onto is None:
+                    raise
+                self._intake.seen(type_, await self._kube.get(type_, namespace, name))
+                raise Outdated from error
             except Invalid:
                 if known is None:
                     raise
                 # An item of a list that another hand has changed is theirs now and would stand beside ours, such as a
                 # second port of the same name. A merge patch replaces whole lists.
-                same = {"metadata": {"uid": known["metadata"]["uid"]}, "spec": child.manifest["spec"]}
+                said = {part: value for part, value in child.manifest.items() if part in ("spec", "data")}
+                same = {"metadata": {"uid": known["metadata"]["uid"]}, **said}
                 await self._kube.overwrite(type_, namespace, name, same)
                 now = await self._send(type_, namespace, manifest, FIELD_MANAGER)
         if child.replicas is not None and (known is None or _is_to_scale(now, child)):
@@ -215,13 +234,20 @@ def _named(manifest: JsonObject) -> tuple[str, str, str]:
     return str(manifest["kind"]), metadata["namespace"], metadata["name"]
 
 
-def _with_metadata(manifest: JsonObject, known: KubeObject | None, annotations: Mapping[str, str]) -> JsonObject:
-    """The manifest with more annotations and, of an object that exists, with its UID: never its successor's."""
+def _with_metadata(
+    manifest: JsonObject, known: KubeObject | None, annotations: Mapping[str, str], version: str | None = None
+) -> JsonObject:
+    """The manifest with more annotations and, of an object that exists, with its UID: never its successor's.
+
+    With `version` it is that resourceVersion alone which it is for.
+    """
     metadata = dict(cast(JsonObject, manifest["metadata"]))
     if annotations:
         metadata["annotations"] = {**cast(Mapping[str, str], metadata.get("annotations") or {}), **annotations}
     if known is not None:
         metadata["uid"] = known["metadata"]["uid"]
+    if version is not None:
+        metadata["resourceVersion"] = version
     return {**manifest, "metadata": metadata}
 
 

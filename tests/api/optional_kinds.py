@@ -30,7 +30,10 @@ _SPECS: dict[ResourceType, JsonObject] = {
     ),
     POD_MONITORS: _object(
         selector={
-            **_object(matchLabels={"type": "object", "additionalProperties": _TEXT}),
+            **_object(
+                matchLabels={"type": "object", "additionalProperties": _TEXT},
+                matchExpressions=_list(_object(key=_TEXT, operator=_TEXT, values={"type": "array", "items": _TEXT})),
+            ),
             "x-kubernetes-map-type": "atomic",
         },
         podTargetLabels={"type": "array", "items": _TEXT},

@@ -17,7 +17,7 @@ from api.asking import DATASETS, DEPLOYMENTS, RUNS, VERSIONS, condition, edited,
 from api.policies import APPLY, MERGE, Person, expect, installed
 from chart.rendering import JsonObject, of_kind, render
 from conditions_lint import lint
-from modelwright.children.deployment import STEP
+from modelwright.children.role import STABLE
 from modelwright.kube import KubeClient, NotFound
 from modelwright.names import STEP_LABEL
 from modelwright.resources import APPS_DEPLOYMENTS, EVENTS, PODS
@@ -211,7 +211,7 @@ async def test_a_revoked_version_ends_in_time_though_its_successor_does_not_star
 
     async def images() -> set[str]:
         pods = cast(list[JsonObject], (await kube.page(PODS, namespace)).items)
-        serving = (pod for pod in pods if pod["metadata"]["labels"].get(STEP_LABEL) == STEP)
+        serving = (pod for pod in pods if pod["metadata"]["labels"].get(STEP_LABEL) == STABLE.step)
         return {pod["spec"]["containers"][0]["image"] for pod in serving}
 
     await operator.ready()

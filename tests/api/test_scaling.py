@@ -10,7 +10,8 @@ import pytest
 from api.asking import DATASETS, DEPLOYMENTS, RUNS, condition, edited, essence, is_ready, manifest, put
 from api.optional_kinds import DEFINITIONS
 from conditions_lint import lint
-from modelwright.children.deployment import SERVER, STEP
+from modelwright.children.deployment import SERVER
+from modelwright.children.role import STABLE
 from modelwright.kube import AlreadyExists, KubeClient, NotFound
 from modelwright.names import STEP_LABEL
 from modelwright.plan import JsonObject
@@ -157,7 +158,7 @@ async def use(kube: KubeClient, namespace: str, bytes_: int) -> None:
     """Every server uses so much memory now."""
     for pod in (await kube.page(PODS, namespace)).items:
         metadata = pod["metadata"]
-        if metadata.get("labels", {}).get(STEP_LABEL) != STEP:
+        if metadata.get("labels", {}).get(STEP_LABEL) != STABLE.step:
             continue
         figures: JsonObject = {
             "apiVersion": POD_METRICS.api_version,

@@ -19,7 +19,7 @@ from api.asking import (
 )
 from api.optional_kinds import DEFINITIONS, definition
 from conditions_lint import lint
-from modelwright.children.deployment import STEP
+from modelwright.children.role import STABLE
 from modelwright.discovery import LOOK_AGAIN_S
 from modelwright.kube import KubeClient, NotFound
 from modelwright.names import MANAGED_BY_LABEL, STEP_LABEL
@@ -234,7 +234,9 @@ async def test_a_secret_that_is_lacking_is_told_by_the_kubelets_event(
 
         async def started() -> bool:
             pods = (await kube.page(PODS, namespace)).items
-            found[:] = [cast(JsonObject, pod) for pod in pods if pod["metadata"].get("labels", {})[STEP_LABEL] == STEP]
+            found[:] = [
+                cast(JsonObject, pod) for pod in pods if pod["metadata"].get("labels", {})[STEP_LABEL] == STABLE.step
+            ]
             return bool(found)
 
         await eventually(started, 60, operator.log)

@@ -98,7 +98,7 @@ def test_operator_may_do_what_its_children_need_and_no_more() -> None:
         assert verbs[type_.group, type_.plural] == reading | making | deleting, type_.plural
 
 
-def test_operator_writes_status_and_creates_versions_only() -> None:
+def test_operator_writes_status_and_creates_versions_and_runs_only() -> None:
     role = next(obj for obj in of_kind(render(), "ClusterRole") if obj["metadata"]["name"] == "modelwright")
     verbs: dict[str, set[str]] = {}
     for rule in role["rules"]:
@@ -107,7 +107,7 @@ def test_operator_writes_status_and_creates_versions_only() -> None:
                 verbs.setdefault(resource, set()).update(rule["verbs"])
     reading = {"get", "list", "watch"}
     expected = dict.fromkeys(OURS, reading) | {f"{name}/status": {"patch"} for name in OURS}
-    assert verbs == expected | {"modelversions": reading | {"create"}}
+    assert verbs == expected | dict.fromkeys(("modelversions", "trainingruns"), reading | {"create"})
 
 
 def test_namespaced_release_has_no_right_in_the_cluster() -> None:

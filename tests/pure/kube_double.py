@@ -52,6 +52,9 @@ class KubeDouble:
         uid = cast(JsonObject, manifest["metadata"]).get("uid")
         if uid is not None and (known is None or cast(JsonObject, known["metadata"])["uid"] != uid):
             raise Conflict(409, "Conflict", "Precondition failed: UID")
+        version = cast(JsonObject, manifest["metadata"]).get("resourceVersion")
+        if version is not None and (known is None or cast(JsonObject, known["metadata"])["resourceVersion"] != version):
+            raise Conflict(409, "Conflict", "the object has been modified")
         merged = _merge(known or {"spec": {"replicas": 1}}, copy.deepcopy(manifest))
         if manager == "modelwright":
             entry = {"manager": manager, "operation": "Apply", "fieldsV1": _fields(manifest)}
@@ -74,7 +77,10 @@ class KubeDouble:
     async def overwrite(self, type_: ResourceType, namespace: str, name: str, patch: JsonObject) -> KubeObject:
         self.writes.append(("overwrite", type_.kind, name))
         self._maybe_fail("overwrite", type_)
-        return self.put(type_, _merge(self._find(type_, namespace, name), patch))
+        known = self._find(type_, namespace, name)
+        if cast(JsonObject, known["metadata"])["uid"] != cast(JsonObject, patch["metadata"])["uid"]:
+            raise Conflict(409, "Conflict", "Precondition failed: UID")
+        return self.put(type_, _merge(known, patch))
 
     async def patch_status(self, type_: ResourceType, namespace: str, name: str, patch: JsonObject) -> KubeObject:
         self.writes.append(("status", type_.kind, name))

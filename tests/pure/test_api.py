@@ -174,5 +174,5 @@ def test_golden_hashes() -> None:
     assert keys.ingest(read.spec.semantic()) == "b58cc503b945f85253a6d683dbf82807274db49987fb444d047bfd21ec10555e"
     assert (
         keys.train(trained.spec.semantic("late-flights"), "flights", DIGEST)
-        == "5e7d11f8d818ec2df5b327cb5e28f12a47662a1273d9344ef2010c7a72a68e13"
+        == "8e43c97a33ae2230ed3ac94cce37d7794884728886eda8f2dd732e5b88e95995"
     )

@@ -22,6 +22,8 @@ from pure import samples
 
 KEY, DIGEST = "0" * 64, "sha256:" + "0" * 64
 LONGEST = 2**63 - 1
+CHAMPION = trainingrun.Champion(deployment="late-flights", version="v1", digest=DIGEST)
+RUN = trainingrun.Run(key=KEY, dataset=DIGEST, champions=(CHAMPION,))
 
 
 def texts(kind: Any) -> st.SearchStrategy[str]:
@@ -53,6 +55,13 @@ uris = st.from_regex(r"(s3://raw|pvc://claim)/[a-z./*]{1,20}\.csv", fullmatch=Tr
 bounds = texts(shared.Decimal)
 gates = st.fixed_dictionaries(
     {"name": texts(shared.EntryName), "metric": st.sampled_from(CLASSIFICATION_METRICS), "min": bounds}
+) | st.fixed_dictionaries(
+    {
+        "name": texts(shared.EntryName),
+        "metric": st.sampled_from(CLASSIFICATION_METRICS),
+        "against": st.just({"deployment": "late-flights"}),
+    },
+    optional={"confidence": texts(trainingrun.Confidence)},
 )
 classes = st.from_regex(r"[a-z_][a-z0-9_]{0,9}(\.[a-z_][a-z0-9_]{0,9}){0,12}\.[A-Z][A-Za-z0-9_]{0,20}", fullmatch=True)
 parameters = st.recursive(
@@ -90,7 +99,7 @@ def test_an_admitted_dataset_is_a_task(uri: str, **spec: Any) -> None:
 def test_an_admitted_run_is_a_task(estimator: Any, gates: Any, seed: int) -> None:
     more = {"trainer": {"estimator": estimator}, "evaluation": {"gates": gates}, "seed": seed}
     resource = trainingrun.TrainingRun.parse(admitted(samples.training_run(**more)))
-    asked = training_runs.task(resource, KEY, DIGEST, View(samples.config()))
+    asked = training_runs.task(resource, KEY, RUN, View(samples.config()))
     assert tasks.parse_task(asked.to_json()) == asked
 
 
@@ -114,7 +123,7 @@ def test_as_much_as_is_admitted_is_a_task() -> None:
         seed=tasks.MAX_SEED,
     )
     assert findings(run) == []
-    asked = training_runs.task(trainingrun.TrainingRun.parse(run), KEY, DIGEST, View(samples.config()))
+    asked = training_runs.task(trainingrun.TrainingRun.parse(run), KEY, RUN, View(samples.config()))
     assert len(asked.gates) == tasks.MAX_GATES
     allowed = [str(index) * 50 for index in range(100, 100 + tasks.MAX_ALLOWED)]
     read = samples.dataset(

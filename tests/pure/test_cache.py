@@ -19,6 +19,7 @@ from modelwright.resources import (
     PODS,
     REFUSALS,
     REPLICA_SETS,
+    ROUTINGS,
     SERVICES,
     Key,
     ResourceType,
@@ -283,6 +284,19 @@ def test_a_namespaces_configuration_wakes_all_its_objects_and_changes_what_they_
     assert "stores" in broken.message
     assert cache.forget(CONFIG_MAPS, override("")) == everybody
     assert cache.configuration("n") == Config()
+
+
+def test_a_config_map_of_ours_is_a_child_and_no_configuration_whatever_its_name(cache: Cache) -> None:
+    served = deployment("a", "m")
+    cache.observe(DEPLOYMENTS, served)
+    cache.observe(DATASETS, dataset("b"))
+    told = {"data": {"routing.json": '{"generation":1}', "config.yaml": "stores: {}"}}
+    routing = obj("ConfigMap", "modelwright", "v1", served, told)
+    assert cache.observe(ROUTINGS, routing) == {key("Deployment", "a")}
+    (child,) = view(cache, key("Deployment", "a")).children
+    assert dict(child)["data"] == told["data"]
+    assert cache.configuration("n") == Config()
+    assert cache.forget(ROUTINGS, routing) == {key("Deployment", "a")}
 
 
 def test_pod_specs_and_other_ballast_are_not_kept(cache: Cache) -> None:

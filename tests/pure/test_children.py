@@ -14,23 +14,28 @@ import yaml
 
 from modelwright import quantities
 from modelwright.api.v1alpha1 import Deployment, TrainingRun
+from modelwright.api.v1alpha1.deployment import StableVersion
 from modelwright.api.v1alpha1.route import Route
 from modelwright.children import volumes
+from modelwright.children.configmap import Forwarding, routing_config_map
 from modelwright.children.deployment import serving_deployment
 from modelwright.children.endpoints import endpoints
 from modelwright.children.horizontalpodautoscaler import serving_autoscaler
 from modelwright.children.httproute import serving_http_route
 from modelwright.children.ingress import serving_ingress
+from modelwright.children.job import scoring_job
 from modelwright.children.modelversion import model_version
-from modelwright.children.networkpolicy import serving_network_policy
+from modelwright.children.networkpolicy import canary_network_policy, serving_network_policy
 from modelwright.children.poddisruptionbudget import serving_disruption_budget
 from modelwright.children.podmonitor import serving_pod_monitor
-from modelwright.children.service import serving_service
+from modelwright.children.role import CANARY
+from modelwright.children.service import canary_service, serving_service
 from modelwright.config import Config
 from modelwright.plan import Child, JsonObject
+from modelwright.reconcilers import batch
 from pure import samples
 from pure.pod_security import breaches, containers
-from pure.world import World
+from pure.world import START, World
 
 GOLDEN = Path(__file__).parent / "golden"
 MODEL_LOADERS = ("check", "server")
@@ -106,6 +111,13 @@ FULL_SERVING = samples.deployment(
             {"ipBlock": {"cidr": "10.1.0.0/16"}},
         ],
     },
+    rollout={
+        "strategy": "canary",
+        "steps": [{"setWeight": 5}, {"pause": "10m"}],
+        "analysis": {"sample": "0.25"},
+        "deadline": "800ms",
+        "stickyHeader": "x-user-id",
+    },
     route={
         "host": "models.example.org",
         "path": "/v2/models/late-flights",
@@ -154,6 +166,17 @@ CLAIM_DATA = samples.dataset(source={"uri": "pvc://raw/flights.csv"})
 MAP_DATA = samples.dataset(source={"uri": "configmap://seed.data/flights.csv"})
 FULL_VERSION = samples.model_version(**COMMON, package={"image": "r.test/mine", "pushSecretRef": {"name": "mine"}})
 
+BATCH: JsonObject = {
+    "schedule": "0 4 * * *", "input": {"dataset": "flights-today"}, "output": {"uri": "s3://scores/late"},
+}  # fmt: skip
+FULL_BATCH = {
+    **FULL_SERVING,
+    "spec": {
+        **cast(JsonObject, FULL_SERVING["spec"]),
+        "batch": {**BATCH, "output": {"uri": "s3://scores/late.parquet"}, "activeDeadline": "3h"},
+    },
+}
+
 PLAIN, FULL = deployment_of(samples.deployment()), deployment_of(FULL_SERVING)
 PLAIN_OTHER, FULL_OTHER = deployment_of(OTHER_PLAIN), deployment_of(OTHER_FULL)
 
@@ -162,6 +185,25 @@ def apps_deployment(resource: Deployment, config: Config, *, copied: bool = Fals
     """The Deployment's servers."""
     autoscaled = resource.spec.scaling.automatic
     return serving_deployment(resource, "late-flights", "v1", IMAGE, config, copied=copied, autoscaled=autoscaled)
+
+
+def score_job(manifest: JsonObject, config: Config) -> Child:
+    """The Job of a Deployment's batch."""
+    resource = deployment_of(manifest)
+    assert resource.spec.batch is not None
+    model = StableVersion(
+        model="late-flights", version="late-flights-v1", image=IMAGE, model_digest=samples.digest("model")
+    )
+    record = batch.record(resource, resource.spec.batch, model, samples.digest("data"), START)
+    return scoring_job(resource, resource.spec.batch, batch.task(resource, record, config), record.version, config)
+
+
+def canary_deployment(resource: Deployment, config: Config) -> Child:
+    """The servers of a version that is tried beside the one that serves."""
+    autoscaled = resource.spec.scaling.automatic
+    return serving_deployment(
+        resource, "late-flights", "v2", IMAGE, config, copied=False, autoscaled=autoscaled, role=CANARY, replicas=2
+    )
 
 
 def route_of(resource: Deployment) -> Route:
@@ -193,6 +235,8 @@ CHILDREN = {
     "train-full": job_of(FULL_RUN, FULL_CONFIG),
     "package-plain": job_of(samples.model_version(), KEYED_CONFIG),
     "package-full": job_of(FULL_VERSION, FULL_CONFIG),
+    "score-plain": score_job(samples.deployment(batch=BATCH), KEYED_CONFIG),
+    "score-full": score_job(FULL_BATCH, FULL_CONFIG),
     "deployment-plain": apps_deployment(PLAIN, KEYED_CONFIG),
     "deployment-full": apps_deployment(FULL, FULL_CONFIG),
     "deployment-other-plain": apps_deployment(PLAIN_OTHER, KEYED_CONFIG, copied=True),
@@ -213,6 +257,13 @@ CHILDREN = {
     "httproute": http_route(FULL_OTHER),
     "podmonitor-plain": pod_monitor(PLAIN, KEYED_CONFIG),
     "podmonitor-other": pod_monitor(FULL_OTHER, FULL_CONFIG),
+    "configmap-plain": routing_config_map(PLAIN, 0, None),
+    "configmap-canary": routing_config_map(PLAIN, 7, Forwarding("v2", 10)),
+    "configmap-full": routing_config_map(FULL, 8, Forwarding("v2", 5, slow_s=0.012)),
+    "deployment-canary": canary_deployment(FULL, FULL_CONFIG),
+    "service-canary": canary_service(PLAIN),
+    "horizontalpodautoscaler-canary": serving_autoscaler(FULL, CANARY),
+    "networkpolicy-canary": canary_network_policy(FULL, FULL_CONFIG.serving.network_policy),
     "modelversion-plain": model_version(TrainingRun.parse(samples.training_run()), samples.digest("model")),
     "modelversion-full": model_version(TrainingRun.parse(FULL_RUN), samples.digest("model")),
 }
@@ -266,7 +317,11 @@ def test_keys_are_only_in_containers_that_load_no_model(name: str) -> None:
         assert not any("valueFrom" in one for one in cast(list[JsonObject], container["env"]))
         mounts = cast(list[JsonObject], container["volumeMounts"])
         # A certificate and the callers' tokens are the server's own; all else that is secret is not.
-        allowed = {"scratch", "model", "tls", "tokens"} if container["name"] == "server" else {"scratch"}
+        allowed = (
+            {"scratch", "server-scratch", "model", "tls", "tokens", "routing"}
+            if container["name"] == "server"
+            else {"scratch"}
+        )
         assert {mount["name"] for mount in mounts} <= allowed
         assert all(mount.get("readOnly") for mount in mounts if mount["name"] in secrets)
         assert "MODELWRIGHT_TASK" not in {one["name"] for one in cast(list[JsonObject], container["env"])}
@@ -296,7 +351,7 @@ def test_a_child_says_whose_it_is(name: str) -> None:
     metadata = cast(JsonObject, CHILDREN[name].manifest["metadata"])
     labels = cast(Mapping[str, str], metadata["labels"])
     assert labels["app.kubernetes.io/managed-by"] == "modelwright"
-    assert len(str(metadata["name"])) <= 40
+    assert len(str(metadata["name"])) <= 63
     if CHILDREN[name].mode == "fact":
         assert "ownerReferences" not in metadata
     else:

@@ -45,6 +45,10 @@ def test_the_file_is_read_and_an_empty_one_is_all_defaults(tmp_path: Path) -> No
             "defaults: {jobDeadline: 1d}", "defaults.jobDeadline",
             '"1d" is not a duration; write hours, minutes and seconds, for example 90s, 5m or 1h30m', id="days",
         ),
+        pytest.param(
+            "serving: {liveFigures: {interval: 500ms}}", "serving.liveFigures.interval", '"500ms" is not from 1s to 5m',
+            id="figures twice a second",
+        ),
         pytest.param("defaults: {jobHistory: ''}", "defaults.jobHistory", '"" is not a duration', id="an empty one"),
         pytest.param(
             "ceilings: {memory: lots}", "ceilings.memory",

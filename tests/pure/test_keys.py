@@ -87,18 +87,23 @@ PLAIN_RUN: JsonObject = {
         ),
         pytest.param(
             train(PLAIN_RUN),
-            "a8cc80d2c8f55970590b1e41befa23f8b21152f89b6c236a622ccfb6a261a263",
+            "6a3bbd21be8bf0d9ef09c834165b649bc79d797f303bdd4d618ba49ca1d6e6fe",
             id="a plain TrainingRun",
         ),
         pytest.param(
             train(FULL_RUN),
-            "d6002c9bb4eedf60fc6f1c4dc04479ccf05d13538252bd9f20ab01d9f2ace087",
+            "e8337d1e9997f263cdb622c52d96a4ef8a5ef52facfa2e5e476f2058a7ceaff7",
             id="a full TrainingRun",
         ),
         pytest.param(
             keys.package(samples.digest("model"), "registry.test/models/team/late-flights"),
             "c4c608eb986418b822c5201e2ceb667eef92e3df893c8c6ec6a57b537661ccd6",
             id="package",
+        ),
+        pytest.param(
+            keys.score(samples.digest("model"), PINNED, "late-flights", "s3://scores/late"),
+            "b308fdda4cf0fd9ac88c7b5efdf42876000654e3551177dfaa5ee3412a6ec2dc",
+            id="score",
         ),
     ],
 )
@@ -171,6 +176,11 @@ def test_a_plain_datasets_key_is_not_changed_by_a_default_written_out(more: Json
     assert ingest(PLAIN_DATASET | more) == ingest(PLAIN_DATASET)
 
 
+def gated(**gate: object) -> JsonObject:
+    """An evaluation with one gate."""
+    return {"metrics": ["roc_auc", "f1"], "gates": [{"name": "champion", "metric": "roc_auc", **gate}]}
+
+
 RUN_SAME = [
     pytest.param(FULL_RUN | {"retries": 7}, id="retries"),
     pytest.param(FULL_RUN | {"activeDeadline": "2h"}, id="the deadline"),
@@ -202,6 +212,7 @@ RUN_OTHER = [
         id="another estimator",
     ),
     pytest.param(FULL_RUN | {"evaluation": {"metrics": ["roc_auc", "f1"]}}, id="no gates"),
+    pytest.param(FULL_RUN | {"evaluation": gated(against={"deployment": "d"})}, id="a gate against a Deployment"),
 ]
 
 
@@ -219,6 +230,26 @@ def test_a_run_key_is_changed_by_the_data_and_not_by_a_default_model_written_out
     assert train(FULL_RUN, digest=samples.digest("other")) != train(FULL_RUN)
     plain = {name: value for name, value in FULL_RUN.items() if name != "output"}
     assert train(FULL_RUN, name="late-flights") == train(plain, name="late-flights")
+
+
+def test_a_default_confidence_written_out_changes_no_key() -> None:
+    against: JsonObject = {"deployment": "late-flights"}
+    plain, named, other = (
+        train(FULL_RUN | {"evaluation": gated(against=against, **more)})
+        for more in ({}, {"confidence": "0.95"}, {"confidence": "0.9"})
+    )
+    assert plain == named
+    assert plain != other
+
+
+def test_a_run_key_is_changed_by_the_champions_only_where_there_are_gates_against_them() -> None:
+    semantic = TrainingRun.parse(samples.manifest("TrainingRun", "run", FULL_RUN)).spec.semantic("run")
+    plain, none, one, other = (
+        keys.train(semantic, "flights", PINNED, champions)
+        for champions in ({}, {"d": ""}, {"d": samples.digest("a")}, {"d": samples.digest("b")})
+    )
+    assert plain == train(FULL_RUN)
+    assert len({plain, none, one, other}) == 4
 
 
 def test_labels_and_annotations_are_no_part_of_a_spec() -> None:

@@ -98,6 +98,7 @@ def test_it_is_ready_when_every_server_is_and_not_before() -> None:
     assert isinstance(status, dict)
     assert status["url"] == "http://late-flights.team.svc.cluster.local"
     served = {"model": "late-flights", "version": "v1", "image": "r.test/v1@sha256:1"}
+    served["modelDigest"] = samples.digest("v1")
     assert status["stable"] == {**served, "replicas": 2, "readyReplicas": 2}
     assert [one["version"] for one in status["history"]] == ["v1"]
 

@@ -27,7 +27,7 @@ def test_the_server_reads_every_setting_that_a_user_may_choose(name: str) -> Non
 
 def test_a_plain_deployment_leaves_the_server_its_own_defaults() -> None:
     settings, _ = settings_of("deployment-plain")
-    told = {"model_name": "late-flights", "model_version": "v1"}
+    told = {"model_name": "late-flights", "model_version": "v1", "routing_dir": "/etc/modelwright/routing"}
     assert settings == Settings.from_environment({f"MODELWRIGHT_{name.upper()}": value for name, value in told.items()})
 
 

@@ -44,6 +44,11 @@ def test_a_manifest_of_the_documentation_is_admitted(manifest: dict[str, Any]) -
     assert {str(finding) for finding in admission.findings({**base, **manifest})} == set()
 
 
+def test_the_canary_of_the_documentation_is_admitted() -> None:
+    (manifest,) = shown("canary.md")
+    assert admission.findings(manifest) == []
+
+
 def test_the_table_has_a_bad_case_for_every_rule() -> None:
     said = "\n".join(error for case in cases() for error in case.errors)
     for kind in KINDS:

@@ -15,6 +15,7 @@ from modelwright import conditions
 from modelwright.api.v1alpha1 import ModelVersion, Resource
 from modelwright.conditionsdoc import ASPECTS
 from modelwright.config import Config
+from modelwright.live import Live
 from modelwright.objects import KubeObject, Pod, owner_uid
 from modelwright.patch import without_nulls
 from modelwright.plan import Child, Event, JsonObject, Plan, Ref
@@ -26,8 +27,8 @@ from pure.cluster_json import has_ended, id_of, inside, is_behind, kind_of, meta
 START = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 OURS = ("Dataset", "TrainingRun", "ModelVersion", "Deployment")
 OWNED = (
-    "Job", "apps/Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "NetworkPolicy", "Ingress",
-    "HTTPRoute", "PodMonitor",
+    "Job", "apps/Deployment", "Service", "ConfigMap", "PodDisruptionBudget", "HorizontalPodAutoscaler",
+    "NetworkPolicy", "Ingress", "HTTPRoute", "PodMonitor",
 )  # fmt: skip
 Id = tuple[str, str]
 
@@ -39,6 +40,7 @@ class World:
         self.config = config or samples.config()
         self.now = START
         self.cluster = Cluster()
+        self.live: Live | None = None
         self.objects: dict[Id, dict[str, Any]] = {}
         self.events: list[tuple[Id, Event]] = []
         self.jobs_made: list[str] = []
@@ -83,6 +85,7 @@ class World:
             refusals={uid: self.refusals[uid] for one in (*owned, *pods) if (uid := uid_of(one)) in self.refusals},
             related={topic: self._published(topic) for topic in by_kind.references(resource)},
             cluster=self.cluster,
+            live=self.live,
         )
 
     def decide(self, kind: str, name: str) -> Plan:
@@ -101,6 +104,8 @@ class World:
             self._remove(ref)
         refusals = [self._make(child, uid_of(cast(KubeObject, obj))) for child in plan.children]
         refused = next((refusal for refusal in refusals if refusal), "")
+        for touch in plan.touches if not refused else ():
+            metadata_of(self.objects["Pod", touch.pod.name]).setdefault("annotations", {}).update(touch.annotations)
         status, events = plan.status, plan.events
         if refused:
             resource = self.get(kind, name)
@@ -145,6 +150,11 @@ class World:
         """The message of a condition; empty where it is not there."""
         condition = self.get(kind, name).status.condition(type_)
         return condition.message if condition is not None else ""
+
+    def said_reason(self, kind: str, name: str, type_: str) -> str:
+        """The reason of a condition; empty where it is not there."""
+        condition = self.get(kind, name).status.condition(type_)
+        return condition.reason if condition is not None else ""
 
     def holds(self, kind: str, name: str, type_: str) -> bool:
         """Whether a condition is True."""
@@ -282,7 +292,8 @@ class World:
             replica_set: JsonObject = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata}
             self._create(("ReplicaSet", deployment_), replica_set)
         if ("Pod", name) not in self.objects:
-            metadata = {"name": name, "ownerReferences": [self._owner("ReplicaSet", deployment_)]}
+            labels = inside(self.objects["apps/Deployment", deployment_], "spec", "template", "metadata")["labels"]
+            metadata = {"name": name, "labels": labels, "ownerReferences": [self._owner("ReplicaSet", deployment_)]}
             self._create(("Pod", name), {"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
         self.objects["Pod", name]["status"] = copy.deepcopy(dict(status))
 
@@ -318,7 +329,9 @@ class World:
         jobs = self.unfinished((kind, name))
         assert len(jobs) <= 1, f"{kind} {name} has {jobs}"
         working = [job for job in jobs if not self._pod_ended(job)]
-        done = kind != "Deployment" and self.ready(kind, name)[0] == "True"
+        # A Dataset's version stays Ready while newer data is read.
+        again = self.holds(kind, name, "Refreshing") or self.said_reason(kind, name, "Validated") == "CheckFailed"
+        done = kind != "Deployment" and self.ready(kind, name)[0] == "True" and not again
         assert not (done and working), f"{kind} {name} is Ready, and {working} works"
         for condition in self.get(kind, name).status.conditions:
             reasons = ASPECTS[condition.type].reasons
@@ -356,7 +369,9 @@ class World:
             return "" if known["spec"] == child.manifest["spec"] else f"{id_[0]} {id_[1]} is another's"
         elif owner_uid(cast(KubeObject, known)) != owner:
             return f"{id_[0]} {id_[1]} is another's"
-        if child.mode == "apply":
+        if child.mode == "apply" and "data" in child.manifest:
+            self._fill(self.objects[id_], inside(child.manifest, "data"), known is None)
+        elif child.mode == "apply":
             live = self.objects[id_]
             spec = copy.deepcopy(inside(child.manifest, "spec"))
             if child.replicas is not None:
@@ -366,6 +381,13 @@ class World:
                 metadata_of(live)["generation"] = cast(int, metadata_of(live)["generation"]) + 1
             live["spec"] = spec
         return ""
+
+    def _fill(self, config_map: dict[str, Any], data: JsonObject, new: bool) -> None:
+        """A ConfigMap has this data from now on."""
+        if new or config_map["data"] != data:
+            self._serial += 1
+            metadata_of(config_map)["resourceVersion"] = str(self._serial)
+        config_map["data"] = copy.deepcopy(data)
 
     def _remove(self, ref: Ref) -> None:
         known = self.objects.get(id_of(ref))

@@ -4,13 +4,12 @@ from modelwright import durations, names
 from modelwright.api.v1alpha1 import Deployment
 from modelwright.children.endpoints import Endpoints, Target, endpoints
 from modelwright.children.otherserver import other_server
-from modelwright.children.owner import owned_metadata
 from modelwright.children.ownserver import GRACE_SECONDS, own_server
 from modelwright.children.pod import container, pod_spec
+from modelwright.children.role import STABLE, Role
 from modelwright.config import Config, Resources
 from modelwright.plan import Child, JsonObject
 
-STEP = "serve"
 SERVER = "server"
 """The container's name."""
 LEAVING_SECONDS = 10
@@ -21,18 +20,28 @@ _SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 
 
 def serving_deployment(
-    resource: Deployment, model: str, version: str, image: str, config: Config, *, copied: bool, autoscaled: bool
+    resource: Deployment,
+    model: str,
+    version: str,
+    image: str,
+    config: Config,
+    *,
+    copied: bool,
+    autoscaled: bool,
+    role: Role = STABLE,
+    replicas: int | None = None,
 ) -> Child:
     """Pods that answer for `version` of `model`; a new one is ready before an old one goes.
 
     `copied` says how another server gets the model's files: by an init container, or from an image volume;
-    `autoscaled` that how many Pods there are is no longer ours to say once there are some.
+    `autoscaled` that how many Pods there are is no longer ours to say once there are some. Their number is `replicas`;
+    without it `minReplicas`.
     """
-    name, server = resource.metadata.name, resource.spec.server
+    server = resource.spec.server
     resources = server_resources(resource, config.defaults.serve)
     pull_policy = config.images.pull_policy
     if server.image is None:
-        pod = own_server(resource, model, version, image)
+        pod = own_server(resource, model, version, image, role)
     else:
         pod = other_server(resource, model, version, image, copied=copied, pull_policy=pull_policy, resources=resources)
     listening, startup_s = endpoints(resource), int(durations.parse(server.startup_deadline).total_seconds())
@@ -49,12 +58,12 @@ def serving_deployment(
     )
     serve |= _probes(listening, startup_s) | ({"command": list(pod.command)} if pod.command else {})
     pull_secrets = [ref.name for ref in resource.spec.image_pull_secrets] or list(config.defaults.image_pull_secrets)
-    selector: JsonObject = {"matchLabels": dict(names.selector(resource.kind, name, STEP))}
+    selector: JsonObject = {"matchLabels": dict(role.selector(resource))}
     return Child(
         {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": owned_metadata(resource, name, STEP),
+            "metadata": role.metadata(resource),
             "spec": {
                 "selector": selector,
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
@@ -62,7 +71,7 @@ def serving_deployment(
                 "progressDeadlineSeconds": startup_s + 60,
                 "template": {
                     "metadata": {
-                        "labels": names.labels(resource.kind, name, STEP),
+                        "labels": role.labels(resource),
                         "annotations": {names.IMAGE_ANNOTATION: image},
                     },
                     "spec": pod_spec(
@@ -78,7 +87,7 @@ def serving_deployment(
             },
         },
         mode="apply",
-        replicas=resource.spec.scaling.min_replicas,
+        replicas=resource.spec.scaling.min_replicas if replicas is None else replicas,
         autoscaled=autoscaled,
     )
 

@@ -2,8 +2,7 @@
 
 from modelwright.api.v1alpha1 import Deployment
 from modelwright.api.v1alpha1.route import GatewayReference, Route
-from modelwright.children.deployment import STEP
-from modelwright.children.owner import owned_metadata
+from modelwright.children.role import STABLE
 from modelwright.children.service import http_port
 from modelwright.plan import Child, JsonObject
 
@@ -19,7 +18,7 @@ def serving_http_route(resource: Deployment, route: Route, gateway: GatewayRefer
         {
             "apiVersion": "gateway.networking.k8s.io/v1",
             "kind": "HTTPRoute",
-            "metadata": owned_metadata(resource, name, STEP, dict(route.annotations)),
+            "metadata": STABLE.metadata(resource, dict(route.annotations)),
             "spec": {
                 "parentRefs": [gateway.model_dump(by_alias=True, exclude_none=True)],
                 "hostnames": [route.host],

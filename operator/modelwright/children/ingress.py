@@ -2,8 +2,7 @@
 
 from modelwright.api.v1alpha1 import Deployment
 from modelwright.api.v1alpha1.route import Route
-from modelwright.children.deployment import STEP
-from modelwright.children.owner import owned_metadata
+from modelwright.children.role import STABLE
 from modelwright.children.service import http_port_name
 from modelwright.plan import Child, JsonObject
 
@@ -28,7 +27,7 @@ def serving_ingress(resource: Deployment, route: Route) -> Child:
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "Ingress",
-            "metadata": owned_metadata(resource, name, STEP, dict(route.annotations)),
+            "metadata": STABLE.metadata(resource, dict(route.annotations)),
             "spec": spec,
         },
         mode="apply",

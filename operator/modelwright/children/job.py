@@ -1,4 +1,4 @@
-"""The Jobs of the three steps: ingest, train, package.
+"""The Jobs of the steps: ingest, train, package, score.
 
 A container that loads a model holds no keys; one that holds keys loads no model.
 """
@@ -6,13 +6,16 @@ A container that loads a model holds no keys; one that holds keys loads no model
 from collections.abc import Mapping, Sequence
 
 from modelwright import durations, names
-from modelwright.api.v1alpha1 import Dataset, ModelVersion, Resource, TrainingRun
+from modelwright.api.v1alpha1 import Dataset, Deployment, ModelVersion, Resource, TrainingRun
+from modelwright.api.v1alpha1.batch import BatchSpec
+from modelwright.children.deployment import SERVER, server_resources
 from modelwright.children.owner import owned_metadata
+from modelwright.children.ownserver import scoring_environment
 from modelwright.children.pod import SCRATCH, container, pod_spec, scratch
 from modelwright.children.volumes import volumes_for
 from modelwright.config import Config, Resources
 from modelwright.plan import Child, JsonObject
-from modelwright_contract.tasks import IngestTask, PackageTask, Task, TrainTask
+from modelwright_contract.tasks import IngestTask, PackageTask, ScoreTask, Task, TrainTask
 
 TASK_VARIABLE = "MODELWRIGHT_TASK"
 SOURCE_PREFIX = "SOURCE_"
@@ -106,8 +109,47 @@ def packaging_job(resource: ModelVersion, task: PackageTask, config: Config, pus
     return _job(resource, task, config, containers=[push], init_containers=[fetch, check], volumes=[room, *volumes])
 
 
+def scoring_job(resource: Deployment, batch: BatchSpec, task: ScoreTask, version: str, config: Config) -> Child:
+    """Asks the model of ModelVersion `version` about the rows of a dataset version.
+
+    Its server (no keys) is a sidecar of the worker (store keys), which asks it over the Pod's loopback. Neither has the
+    other's files.
+    """
+    volumes, mounts = volumes_for(task.store.uri)
+    room, room_mount = scratch()
+    servers_room: JsonObject = {"name": f"{SERVER}-scratch", "emptyDir": {}}
+    server = container(
+        SERVER,
+        task.image,
+        env=scoring_environment(resource, task.served, version),
+        mounts=[{"name": servers_room["name"], "mountPath": SCRATCH}],
+        resources=server_resources(resource, config.defaults.serve),
+        pull_policy=config.images.pull_policy,
+        restartPolicy="Always",
+    )
+    worker = container(
+        "score",
+        config.images.worker,
+        args=["score"],
+        env=_environment(task),
+        env_from=_store_keys(config),
+        mounts=[room_mount, *mounts],
+        resources=config.defaults.ingest,
+        pull_policy=config.images.pull_policy,
+    )
+    return _job(
+        resource,
+        task,
+        config,
+        containers=[worker],
+        init_containers=[server],
+        volumes=[room, servers_room, *volumes],
+        deadline=batch.active_deadline,
+    )
+
+
 def _job(
-    resource: Dataset | TrainingRun | ModelVersion,
+    resource: Dataset | TrainingRun | ModelVersion | Deployment,
     task: Task,
     config: Config,
     *,

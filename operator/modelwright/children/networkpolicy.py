@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-from modelwright import names
 from modelwright.api.v1alpha1 import Deployment
 from modelwright.api.v1alpha1.callers import Peer
-from modelwright.children.deployment import STEP
-from modelwright.children.endpoints import endpoints
-from modelwright.children.owner import owned_metadata
+from modelwright.children.endpoints import HTTP_PORT, MANAGEMENT_PORT, Endpoints, endpoints
+from modelwright.children.role import CANARY, STABLE, Role
 from modelwright.config import ServingPolicy
 from modelwright.plan import Child, JsonObject
 
@@ -21,25 +19,43 @@ _DNS = [
 def serving_network_policy(resource: Deployment, policy: ServingPolicy) -> Child:
     """Callers reach the ports for predictions, Prometheus and the operator those for them; servers reach DNS only.
 
-    What the kubelet asks is admitted by every network plugin. Policies add up: another one may allow more.
+    Our own also reach a canary's, whether there is one or not. What the kubelet asks is admitted by every network
+    plugin. Policies add up: another one may allow more.
     """
-    name, listening = resource.metadata.name, endpoints(resource)
-    ingress = [_rule(resource.spec.server.callers or policy.callers, listening.for_callers)]
+    listening = endpoints(resource)
+    callers = [_rule(resource.spec.server.callers or policy.callers, listening.for_callers)]
+    egress: list[JsonObject] = [{"to": _DNS, "ports": [_port(53, protocol) for protocol in ("UDP", "TCP")]}]
+    if resource.spec.server.image is None:
+        egress.append({"to": [_pods(resource, CANARY)], "ports": [_port(HTTP_PORT)]})
+    return _policy(resource, STABLE, [*callers, *_watchers(listening, policy)], egress)
+
+
+def canary_network_policy(resource: Deployment, policy: ServingPolicy) -> Child:
+    """Only stable's servers ask those of the version that is tried, and these reach nobody."""
+    asked: JsonObject = {"from": [_pods(resource, STABLE)], "ports": [_port(HTTP_PORT)]}
+    return _policy(resource, CANARY, [asked, *_watchers(endpoints(resource), policy)], [])
+
+
+def _watchers(listening: Endpoints, policy: ServingPolicy) -> list[JsonObject]:
+    """Who reads health, metrics and counters."""
     if "management" in listening.ports:
-        ingress.append(_rule([policy.operator, *policy.prometheus], [listening.ports["management"]]))
-    elif listening.metrics is not None and policy.prometheus:
-        ingress.append(_rule(policy.prometheus, [listening.metrics.port]))
-    dns: list[JsonObject] = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
+        return [_rule([policy.operator, *policy.prometheus], [MANAGEMENT_PORT])]
+    if listening.metrics is not None and policy.prometheus:
+        return [_rule(policy.prometheus, [listening.metrics.port])]
+    return []
+
+
+def _policy(resource: Deployment, role: Role, ingress: list[JsonObject], egress: list[JsonObject]) -> Child:
     return Child(
         {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
-            "metadata": owned_metadata(resource, name, STEP),
+            "metadata": role.metadata(resource),
             "spec": {
-                "podSelector": {"matchLabels": dict(names.selector(resource.kind, name, STEP))},
+                "podSelector": {"matchLabels": dict(role.selector(resource))},
                 "policyTypes": ["Ingress", "Egress"],
                 "ingress": ingress,
-                "egress": [{"to": _DNS, "ports": dns}],
+                **({"egress": egress} if egress else {}),
             },
         },
         mode="apply",
@@ -48,7 +64,15 @@ def serving_network_policy(resource: Deployment, policy: ServingPolicy) -> Child
 
 def _rule(peers: Sequence[Peer], ports: Sequence[int]) -> JsonObject:
     """Connections of these peers to these ports; no peers means everyone."""
-    rule: JsonObject = {"ports": [{"port": port, "protocol": "TCP"} for port in ports]}
+    rule: JsonObject = {"ports": [_port(port) for port in ports]}
     if peers:
         rule["from"] = [peer.model_dump(by_alias=True, exclude_defaults=True) for peer in peers]
     return rule
+
+
+def _pods(resource: Deployment, role: Role) -> JsonObject:
+    return {"podSelector": {"matchLabels": dict(role.selector(resource))}}
+
+
+def _port(number: int, protocol: str = "TCP") -> JsonObject:
+    return {"port": number, "protocol": protocol}

@@ -2,8 +2,11 @@
 
 from modelwright import durations
 from modelwright.api.v1alpha1 import Deployment
+from modelwright.api.v1alpha1.shared import MIB
+from modelwright.children.configmap import routing_name
 from modelwright.children.endpoints import GRPC_PORT, HTTP_PORT, MANAGEMENT_PORT
 from modelwright.children.pod import SCRATCH, ServerPod, scratch
+from modelwright.children.role import STABLE, Role
 from modelwright.plan import JsonObject
 
 DRAIN_SECONDS = 5
@@ -12,10 +15,15 @@ GRACE_SECONDS = 25
 """When the process ends at the latest after SIGTERM."""
 TLS_DIR = "/etc/modelwright/tls"
 TOKENS_DIR = "/etc/modelwright/tokens"
+ROUTING_DIR = "/etc/modelwright/routing"
 
 
-def own_server(resource: Deployment, model: str, version: str, image: str) -> ServerPod:
-    """A Pod of the model's image: no key but the certificate's, no token but the callers', no other file."""
+def own_server(resource: Deployment, model: str, version: str, image: str, role: Role) -> ServerPod:
+    """A Pod of the model's image: no key but the certificate's, no token but the callers', no other file.
+
+    Where it serves as stable it reads which requests a canary answers, also while there is none: a canary that begins
+    or ends changes no Pod.
+    """
     server = resource.spec.server
     room, room_mount = scratch()
     volumes, mounts = [room], [room_mount]
@@ -42,7 +50,36 @@ def own_server(resource: Deployment, model: str, version: str, image: str) -> Se
         env["MODELWRIGHT_TOKENS_DIR"] = TOKENS_DIR
         volumes.append(_secret("tokens", server.auth.tokens_secret_name))
         mounts.append({"name": "tokens", "mountPath": TOKENS_DIR, "readOnly": True})
+    if role is STABLE:
+        env["MODELWRIGHT_ROUTING_DIR"] = ROUTING_DIR
+        volumes.append({"name": "routing", "configMap": {"name": routing_name(resource), "optional": True}})
+        mounts.append({"name": "routing", "mountPath": ROUTING_DIR, "readOnly": True})
     return ServerPod(image, env, tuple(mounts), tuple(volumes))
+
+
+def scoring_environment(resource: Deployment, model: str, version: str) -> dict[str, str]:
+    """The settings of the same server beside a batch: reached from within its Pod only, so it needs no key nor token.
+
+    One process answers one request at a time, whatever the Deployment says of its own servers: what is answered does
+    not depend on what else is asked at that moment.
+    """
+    server = resource.spec.server
+    theirs = {variable.name: variable.value for variable in server.env} if server.image is None else {}
+    return {
+        **theirs,
+        "MODELWRIGHT_HOST": "127.0.0.1",
+        "MODELWRIGHT_PORT": str(HTTP_PORT),
+        "MODELWRIGHT_GRPC_PORT": "off",
+        "MODELWRIGHT_MANAGEMENT_PORT": str(MANAGEMENT_PORT),
+        "MODELWRIGHT_MODEL_NAME": model,
+        "MODELWRIGHT_MODEL_VERSION": version,
+        "MODELWRIGHT_PROCESSES": "1",
+        "MODELWRIGHT_MAX_ROWS": "10000",
+        "MODELWRIGHT_MAX_BODY_BYTES": str(16 * MIB),
+        "MODELWRIGHT_DRAIN_SECONDS": "0",
+        "MODELWRIGHT_GRACE_SECONDS": "3",
+        "TMPDIR": SCRATCH,
+    }
 
 
 def _secret(name: str, secret: str, **more: object) -> JsonObject:

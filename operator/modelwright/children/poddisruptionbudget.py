@@ -1,9 +1,7 @@
 """PodDisruptionBudgets."""
 
-from modelwright import names
 from modelwright.api.v1alpha1 import Deployment
-from modelwright.children.deployment import STEP
-from modelwright.children.owner import owned_metadata
+from modelwright.children.role import STABLE
 from modelwright.plan import Child
 
 
@@ -12,14 +10,13 @@ def serving_disruption_budget(resource: Deployment) -> Child:
 
     A single server can always be taken, and one that is not ready always too: no drain waits for ever.
     """
-    name = resource.metadata.name
     return Child(
         {
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
-            "metadata": owned_metadata(resource, name, STEP),
+            "metadata": STABLE.metadata(resource),
             "spec": {
-                "selector": {"matchLabels": dict(names.selector(resource.kind, name, STEP))},
+                "selector": {"matchLabels": dict(STABLE.selector(resource))},
                 "maxUnavailable": 1,
                 "unhealthyPodEvictionPolicy": "AlwaysAllow",
             },

@@ -60,12 +60,13 @@ def _compiled(expression: str) -> _Expression:
 
 @cache
 def _environment() -> cel.Env:
-    """`self`, CEL's strings extension, and Kubernetes' quantities: a quantity is held as its text."""
-    text, truth = cel.Type.STRING, cel.Type.BOOL
+    """`self`, CEL's strings extension, and Kubernetes' lists and quantities: a quantity is held as its text."""
+    text, truth, values = cel.Type.STRING, cel.Type.BOOL, cel.Type.List(cel.Type.DYN)
     functions = [
         _function("isQuantity", truth, [text], _is_quantity),
         _function("quantity", text, [text], str),
         _function("isGreaterThan", truth, [text, text], _is_greater, member=True),
+        _function("isSorted", truth, [values], _is_sorted, member=True),
     ]
     return cel.NewEnv(variables={"self": cel.Type.DYN}, functions=functions, extensions=[ext_strings.ExtStrings()])
 
@@ -85,3 +86,7 @@ def _is_quantity(text: str) -> bool:
 def _is_greater(left: str, right: str) -> bool:
     first: Decimal = quantities.parse(left)
     return first > quantities.parse(right)
+
+
+def _is_sorted(values: list[int]) -> bool:
+    return values == sorted(values)

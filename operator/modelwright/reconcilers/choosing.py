@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 
 from modelwright.api.v1alpha1 import Deployment, ModelVersion
 from modelwright.api.v1alpha1.deployment import LATEST, StableVersion
-from modelwright.conditions import READY
 from modelwright.config import Policy
 from modelwright.names import IMAGE_ANNOTATION
 from modelwright.objects import AppsDeployment
 from modelwright.reconcilers.approval import Refusal, may_serve
+from modelwright.reconcilers.compatibility import incompatible
+from modelwright.reconcilers.fitness import is_fit, no_named, no_version
+from modelwright.reconcilers.quarantine import digest_of, quarantined
 from modelwright.view import View
 
 
@@ -23,9 +25,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The version that should be served; without an image, none.
+    """The version that should be served in the end, by whatever steps; without an image, none.
 
-    `waiting` says why there is none, or why a newer wish is not fulfilled; `leaving` why what is served must give way.
+    `waiting` says why there is none, or why a newer wish is not fulfilled; `leaving` why what is served must give way;
+    `held` is the version that begins once `spec.paused` is no more.
     """
 
     model: str = ""
@@ -33,6 +36,12 @@ class Choice:
     image: str = ""
     waiting: Waiting | None = None
     leaving: Refusal | None = None
+    held: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The digest of its image."""
+        return digest_of(self.image)
 
     @property
     def revokes(self) -> Refusal | None:
@@ -53,16 +62,20 @@ class Choice:
 def choose(resource: Deployment, view: View) -> Choice:
     """The newest Ready, gated and approved version, or the named one if it is approved; else what is served already.
 
-    What is served and may be no longer gives way to the last approved version that was served before it. Where there
-    is none and a person has said no, nothing is served.
+    Neither is one whose image is in quarantine, nor one that does not understand the requests of what is served. What
+    is served and may be no longer gives way to the last approved version that was served before it. Where there is
+    none and a person has said no, nothing is served.
     """
     policy, stable = view.config.policy.of(resource.metadata.namespace), resource.status.stable
     leaving = _leaving(resource, view, policy)
     wish = _wish(resource, view, policy, stable if leaving is None else None)
+    if isinstance(wish, Choice) and (leaving is None or not leaving.revoked):
+        wish = _clash(resource, view, wish) or wish
     if leaving is not None and (back := _served_before(resource, view, policy)) is not None:
-        return replace(back, waiting=wish if isinstance(wish, Waiting) else None, leaving=leaving)
+        waiting = wish if isinstance(wish, Waiting) else wish.waiting
+        return _unless_paused(resource, view, policy, replace(back, waiting=waiting, leaving=leaving))
     if isinstance(wish, Choice):
-        return replace(wish, leaving=leaving)
+        return _unless_paused(resource, view, policy, replace(wish, leaving=leaving))
     if leaving is not None and leaving.revoked:
         said = "nothing is served, because what was served may be no longer, and no approved version was served before"
         return Choice(waiting=replace(wish, reason=leaving.reason, message=f"{said}; {wish.message}"), leaving=leaving)
@@ -80,8 +93,7 @@ def _leaving(resource: Deployment, view: View, policy: Policy) -> Refusal | None
     stable = resource.status.stable
     if stable is None:
         return _not_beginning(resource, view, policy)
-    versions = view.model_versions(resource.metadata.namespace, stable.model)
-    known = next((v for v in versions if _is(stable, _of(v))), None)
+    known = _version(view, resource, _again(stable))
     refusal = may_serve(known, policy) if known is not None else None
     if stable.revoked_at is None or (known is not None and refusal is None):
         return refusal
@@ -106,35 +118,101 @@ def _wish(resource: Deployment, view: View, policy: Policy, serving: StableVersi
     """What the spec asks for. What is `serving`, and may be, answers it too when its object has gone."""
     namespace, model = resource.metadata.namespace, resource.spec.model
     if model.version == LATEST:
-        fit = [version for version in view.model_versions(namespace, model.name) if _is_fit(version)]
+        fit = [version for version in view.model_versions(namespace, model.name) if is_fit(version)]
         allowed = [version for version in fit if may_serve(version, policy) is None]
-        if allowed:
-            return _of(allowed[-1])
+        tried = [version for version in allowed if quarantined(resource, version.status.image) is None]
+        waiting = _rejected(resource, allowed[-1]) if allowed else None
+        if tried:
+            return replace(_of(tried[-1]), waiting=waiting)
+        if waiting is not None:
+            return waiting
         if serving is not None and serving.model == model.name:
             return _again(serving)
         refusal = may_serve(fit[-1], policy) if fit else None
-        return _waiting(refusal) if refusal is not None else _no_version(resource, view)
+        return _waiting(refusal) if refusal is not None else Waiting(*no_version(resource, view))
     named = view.model_version(namespace, model.version)
     if named is not None and named.spec.model == model.name and named.status.image:
         refusal = may_serve(named, policy)
-        return _waiting(refusal) if refusal is not None else _of(named)
+        return _waiting(refusal) if refusal is not None else _rejected(resource, named) or _of(named)
     if serving is not None and (serving.model, serving.version) == (model.name, model.version):
         return _again(serving)
-    return Waiting("DependencyNotReady", _no_named(named, resource))
+    return Waiting("DependencyNotReady", no_named(named, resource))
 
 
 def _served_before(resource: Deployment, view: View, policy: Policy) -> Choice | None:
-    """The last version in the history that is there still, with that image, and approved."""
+    """The last version in the history that is there still, with that image, approved, and not in quarantine."""
     stable = resource.status.stable
     if stable is None:
         return None
     there = {
         (version.metadata.name, version.status.image): version
         for version in view.model_versions(resource.metadata.namespace, stable.model)
-        if version.metadata.deletion_timestamp is None
+        if version.metadata.deletion_timestamp is None and quarantined(resource, version.status.image) is None
     }
     known = (there.get((record.version, record.image)) for record in resource.status.history)
     return next((_of(version) for version in known if version is not None and may_serve(version, policy) is None), None)
+
+
+def _rejected(resource: Deployment, version: ModelVersion) -> Waiting | None:
+    """Why the version that is wished for is not tried again, if it is not."""
+    record = quarantined(resource, version.status.image)
+    if record is None:
+        return None
+    said = f"ModelVersion {version.metadata.name} was taken back, {record.reason}: {record.message}"
+    words = ["remove spec.rollout.abort"] if resource.spec.rollout.abort == record.digest else []
+    words += ["remove spec.rollout.release for a while"] if record.released else []
+    words += [f"write spec.rollout.release: {record.digest}"] if record.at is not None else []
+    remedy = f"a new version is tried by itself; to try this one again {', and '.join(words)}"
+    return Waiting("RolloutRejected", said, remedy)
+
+
+def _clash(resource: Deployment, view: View, wish: Choice) -> Waiting | None:
+    """Why requests to what is served would fail with the wish, if they would and the spec does not allow it."""
+    stable = resource.status.stable
+    if stable is None or resource.spec.rollout.allow_incompatible or wish.is_served(stable):
+        return None
+    wished, served = _version(view, resource, wish), _version(view, resource, _again(stable))
+    said = incompatible(wished.status.signature, served.status.signature) if wished and served else None
+    if said is None:
+        return None
+    words = f"requests to {stable.version} would fail with ModelVersion {wish.version}: {said}"
+    remedy = "train with the columns of before, or write spec.rollout.allowIncompatible: true"
+    return Waiting("SignatureIncompatible", words, remedy)
+
+
+def _unless_paused(resource: Deployment, view: View, policy: Policy, found: Choice) -> Choice:
+    """The choice; while the spec is paused, what has begun already, or else what is served."""
+    stable = resource.status.stable
+    if not resource.spec.paused or found.revokes is not None or found.is_served(stable):
+        return found
+    begun = _begun(resource, view)
+    if found.image == begun:
+        return found
+    known = (v for v in view.model_versions(resource.metadata.namespace, found.model) if v.status.image == begun)
+    going = next(
+        (_of(v) for v in known if may_serve(v, policy) is None and quarantined(resource, v.status.image) is None), None
+    )
+    kept, waiting = going or (_again(stable) if stable is not None else Choice()), found.waiting
+    if stable is None or resource.spec.model.version != LATEST:
+        words = f"ModelVersion {found.version} waits, because spec.paused is true"
+        waiting = Waiting("Paused", words, "write spec.paused: false to let it begin")
+    return replace(kept, waiting=waiting, held=found.version)
+
+
+def _begun(resource: Deployment, view: View) -> str | None:
+    """The image that is on its way to take over from what is served, if one is."""
+    trying, stable = resource.status.rollout, resource.status.stable
+    if trying is not None and not trying.verdict:
+        return trying.image
+    live = view.deployment(resource.metadata.name)
+    image = template_image(live) if live is not None else ""
+    return None if not image or (stable is not None and stable.image == image) else image
+
+
+def _version(view: View, resource: Deployment, choice: Choice) -> ModelVersion | None:
+    """The ModelVersion that was chosen, if it is there still, with that image."""
+    versions = view.model_versions(resource.metadata.namespace, choice.model)
+    return next((v for v in versions if (v.metadata.name, v.status.image) == (choice.version, choice.image)), None)
 
 
 def _of(version: ModelVersion) -> Choice:
@@ -151,38 +229,3 @@ def _is(stable: StableVersion, choice: Choice) -> bool:
 
 def _waiting(refusal: Refusal) -> Waiting:
     return Waiting(refusal.reason, refusal.message, refusal.remedy)
-
-
-def _is_fit(version: ModelVersion) -> bool:
-    """Whether `latest` may mean it: packaged, gated, and not on its way out."""
-    return bool(version.status.image) and _gated(version) and version.metadata.deletion_timestamp is None
-
-
-def _gated(version: ModelVersion) -> bool:
-    gated = version.status.condition("Gated")
-    return gated is not None and gated.status == "True"
-
-
-def _no_version(resource: Deployment, view: View) -> Waiting:
-    model = resource.spec.model.name
-    reason = "NoVersion" if resource.status.stable is None else "DependencyNotReady"
-    made = view.model_versions(resource.metadata.namespace, model)
-    if not made:
-        words = f"no ModelVersion of model {model} exists yet; a TrainingRun with spec.output.model {model} makes one"
-        return Waiting(reason, words)
-    newest = made[-1]
-    ready = newest.status.condition(READY)
-    if newest.status.image and not _gated(newest):
-        return Waiting(reason, f"ModelVersion {newest.metadata.name} is packaged, but its gates are not known to hold")
-    why = ready.reason if ready else "it has just been made"
-    return Waiting(reason, f"ModelVersion {newest.metadata.name} is not Ready: {why}")
-
-
-def _no_named(named: ModelVersion | None, resource: Deployment) -> str:
-    model = resource.spec.model
-    if named is None:
-        return f"ModelVersion {model.version} does not exist; apply it, or correct spec.model.version"
-    if named.spec.model != model.name:
-        return f"ModelVersion {model.version} is of model {named.spec.model}, not {model.name}; correct spec.model"
-    ready = named.status.condition(READY)
-    return f"ModelVersion {model.version} is not Ready: {ready.reason if ready else 'it has just been made'}"

@@ -5,7 +5,7 @@ from datetime import timedelta
 from modelwright.api.v1alpha1 import Resource
 from modelwright.api.v1alpha1.shared import Status
 from modelwright.conditions import Report
-from modelwright.plan import Child, Event, Plan, Ref
+from modelwright.plan import Child, Event, Plan, Ref, Touch
 
 
 def conclude(
@@ -17,6 +17,7 @@ def conclude(
     deletions: tuple[Ref, ...] = (),
     events: tuple[Event, ...] = (),
     requeue_after: timedelta | None = None,
+    touches: tuple[Touch, ...] = (),
 ) -> Plan:
     """The plan whose status is `status`, of this generation, with what `report` says, and `events` beside."""
     told = status.model_copy(
@@ -28,4 +29,5 @@ def conclude(
         deletions=deletions,
         events=(*report.events(), *events),
         requeue_after=requeue_after,
+        touches=touches,
     )

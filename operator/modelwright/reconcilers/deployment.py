@@ -1,32 +1,39 @@
-"""A Deployment: the chosen version of a model, served; the last good one serves on while a new one starts."""
+"""A Deployment: the chosen version of a model, served; the last good one serves on while a new one is tried."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from modelwright import trouble
 from modelwright.api.v1alpha1 import Deployment, DeploymentStatus
 from modelwright.api.v1alpha1.deployment import LATEST, ServedRecord, StableVersion
 from modelwright.children.deployment import server_resources
+from modelwright.children.role import STABLE
 from modelwright.children.service import url
-from modelwright.conditions import READY, Report, moment, timestamp
+from modelwright.conditions import Report, timestamp
 from modelwright.config import Config
-from modelwright.objects import AppsDeployment
 from modelwright.observe import Blocked
 from modelwright.plan import Plan
-from modelwright.reasons import outlook
+from modelwright.reconcilers import batch, retraining
 from modelwright.reconcilers.allowlist import not_allowed
 from modelwright.reconcilers.autoscaling import Autoscaled, autoscaled
+from modelwright.reconcilers.canary import Trial, called_off, trial
+from modelwright.reconcilers.canary_routing import serving, touches
+from modelwright.reconcilers.canary_servers import hindrance, of_role
 from modelwright.reconcilers.ceilings import above
+from modelwright.reconcilers.champions import model_digest
 from modelwright.reconcilers.choosing import Choice, choose
 from modelwright.reconcilers.conclude import conclude
+from modelwright.reconcilers.drift import drift
+from modelwright.reconcilers.live_status import live_figures
 from modelwright.reconcilers.revocation import ended, hastened, noted, revocation
 from modelwright.reconcilers.rollout import Rollout, answering, rollout
 from modelwright.reconcilers.routing import Routed, routed
-from modelwright.reconcilers.serving import superfluous, wanted
-from modelwright.reconcilers.steps import PATIENCE, patience
+from modelwright.reconcilers.serving import canary_left, routing, superfluous, wanted
+from modelwright.reconcilers.steps import patience
+from modelwright.reconcilers.telling import Standing, mark, mark_available, mark_rolling, tell, tell_waiting
+from modelwright.reconcilers.upkeep import upkeep
 from modelwright.view import Topic, View
 
 HISTORY = 20
-AVAILABLE, PROGRESSING, ROUTED, AUTOSCALED = "Available", "Progressing", "Routed", "Autoscaled"
+ROUTED, AUTOSCALED = "Routed", "Autoscaled"
 
 
 def references(resource: Deployment) -> frozenset[Topic]:
@@ -34,47 +41,56 @@ def references(resource: Deployment) -> frozenset[Topic]:
     namespace, model, stable = resource.metadata.namespace, resource.spec.model, resource.status.stable
     models = {model.name, stable.model} if stable is not None else {model.name}
     named = {("ModelVersion", namespace, model.version)} if model.version != LATEST else set()
-    return frozenset({("Model", namespace, name) for name in models} | named)
+    served = frozenset({("Model", namespace, name) for name in models} | named)
+    return served | retraining.references(resource) | batch.references(resource)
 
 
 def reconcile(resource: Deployment, view: View, now: datetime) -> Plan:
-    """Chooses a version, keeps its servers and the ways to them, and tells truthfully who answers."""
+    """Chooses a version, keeps its servers and the ways to them, tries new ones, and tells truthfully who answers."""
     report = Report(resource.status.conditions, resource.metadata.generation, now)
-    status, live, choice = resource.status, view.deployment(resource.metadata.name), choose(resource, view)
+    choice = choose(resource, view)
     if refused := _refused(resource, view.config):
         reason, words = refused
         report.stalled(reason, f"{words}; nothing is served: {said.message}" if (said := choice.revokes) else words)
-        return _left_alone(resource, report, choice, view, now)
+        return _left_alone(resource, report, choice, view, now, refused)
     if not choice.image:
-        _tell_waiting(report, choice)
+        tell_waiting(report, choice)
         return _left_alone(resource, report, choice, view, now)
-    # In the first pass over a new spec `live` is still of the one before.
-    seen = status.observed_generation == resource.metadata.generation
-    progress = rollout(live, choice, resource.spec.scaling, seen=seen)
-    lacking = _trouble(view, live, progress)
-    lasting, later = patience(lacking, now) if lacking is not None and progress.done else (False, None)
-    route, scaled = routed(resource, view), autoscaled(resource, view, progress, lacking if lasting else None)
-    status = _served(resource, choice, progress, live, now)
-    again = _tell(report, resource, choice, progress, _beyond(route, scaled) if progress.done else lacking, now)
-    # Servers that come and go after a rollout are none.
-    _mark(report, live, settled=progress.done or (progress.updated and choice.is_served(status.stable)))
+    stand = _stand(resource, choice, view, now)
+    servers = stand.servers
+    lacking = _trouble(stand, view)
+    lasting, later = patience(lacking, now) if lacking is not None and servers.done else (False, None)
+    route, scaled = routed(resource, view), autoscaled(resource, view, servers, lacking if lasting else None)
+    status = _served(stand, view, now)
+    again = tell(report, stand, _beyond(route, scaled) if servers.done else lacking, now)
+    mark(report, stand)
     if route is not None:
         report.mark(ROUTED, route.holds, route.reason, route.message)
     if scaled is not None:
         report.mark(AUTOSCALED, scaled.holds, scaled.reason, scaled.message)
-    ending = revocation(resource, choice, view, now, replaced=True)
-    children = wanted(resource, choice, view)
+    ending = revocation(resource, stand.serving, view, now, replaced=True)
+    children = wanted(resource, stand.serving, view, now)
     if ending.overdue:
-        children = tuple(hastened(child) if child.manifest["kind"] == "Deployment" else child for child in children)
+        name = STABLE.name(resource)
+        children = tuple(
+            hastened(child) if (child.manifest["kind"], child.name) == ("Deployment", name) else child
+            for child in children
+        )
     moving = route is not None and route.blocked is not None
+    kept = upkeep(resource, status, report, view, now, rolling=not servers.done or stand.trial.under_way)
+    scored = batch.batch(resource, kept.status, view, now)
+    scored.tell(report)
+    times = (again or later, ending.again, stand.trial.again, kept.again, scored.again)
+    told = {event.reason for event in report.events()}
     return conclude(
         resource,
         report,
-        status,
-        children=children,
-        deletions=(*ending.deletions, *superfluous(view, children, moving=moving)),
-        events=ending.events,
-        requeue_after=min((time for time in (again or later, ending.again) if time is not None), default=None),
+        kept.status.model_copy(update={"batch": scored.status}),
+        children=(*children, *kept.children, *scored.children),
+        deletions=(*ending.deletions, *superfluous(resource, view, children, now, moving=moving), *scored.deletions),
+        events=(*ending.events, *(event for event in stand.trial.events if event.reason not in told), *kept.events),
+        requeue_after=min((time for time in times if time is not None), default=None),
+        touches=touches(resource, view),
     )
 
 
@@ -88,106 +104,99 @@ def _refused(resource: Deployment, config: Config) -> tuple[str, str] | None:
     return None
 
 
-def _left_alone(resource: Deployment, report: Report, choice: Choice, view: View, now: datetime) -> Plan:
-    """Nothing is applied; servers stay as they are, unless a person has said no to them."""
+def _left_alone(
+    resource: Deployment,
+    report: Report,
+    choice: Choice,
+    view: View,
+    now: datetime,
+    refused: tuple[str, str] | None = None,
+) -> Plan:
+    """Nothing new is applied; servers stay as they are, unless a person has said no to them.
+
+    A canary is not judged by a spec that can't be followed: it ends.
+    """
     live = view.deployment(resource.metadata.name)
-    _mark(report, live, settled=False)
-    if choice.revokes is None:
-        return conclude(resource, report, resource.status)
-    ending = revocation(resource, choice, view, now, replaced=False)
-    status = ended(noted(resource.status, choice, now), answering(live), now)
-    return conclude(resource, report, status, deletions=ending.deletions)
+    mark_available(report, live)
+    mark_rolling(report, live)
+    over = called_off(resource, view, "spec can't be followed; Ready says why", now)
+    status, ending = _with_trial(resource, over).status, revocation(resource, choice, view, now, replaced=False)
+    if choice.revokes is not None:
+        status = ended(noted(status, choice, now), answering(live), now)
+    drifting = drift(resource, status, view.live, now)
+    drifting.tell(report)
+    scored = batch.batch(resource, status, view, now, refused)
+    scored.tell(report)
+    told = resource.status.rollout is not None and resource.spec.server.image is None
+    return conclude(
+        resource,
+        report,
+        status.model_copy(update={"drift": drifting.status, "batch": scored.status}),
+        children=(*((routing(resource, view),) if told else ()), *scored.children),
+        deletions=(*ending.deletions, *canary_left(resource, view, now), *scored.deletions),
+        events=drifting.events,
+        requeue_after=min((time for time in (over.again, scored.again) if time is not None), default=None),
+        touches=touches(resource, view),
+    )
 
 
-def _served(
-    resource: Deployment, choice: Choice, progress: Rollout, live: AppsDeployment | None, now: datetime
-) -> DeploymentStatus:
-    """Who serves, since when, and where."""
-    status = noted(resource.status, choice, now)
+def _stand(resource: Deployment, choice: Choice, view: View, now: datetime) -> Standing:
+    """What is to be served, what is there, and what is tried."""
+    live = view.deployment(STABLE.name(resource))
+    serves = serving(resource, choice)
+    servers = _servers(resource, serves, view)
+    tried = trial(resource, view, choice, servers, now)
+    if tried.quarantined != resource.status.quarantined:
+        # What was just taken back is a choice no more.
+        known = _with_trial(resource, tried)
+        choice = choose(known, view)
+        serves = serving(known, choice)
+        servers = _servers(resource, serves, view)
+    return Standing(resource, choice, serves, live, servers, tried)
+
+
+def _servers(resource: Deployment, serves: Choice, view: View) -> Rollout:
+    live, scaling = view.deployment(STABLE.name(resource)), resource.spec.scaling
+    # In the first pass over a new spec `live` is still of the one before.
+    seen = resource.status.observed_generation == resource.metadata.generation
+    return rollout(live, serves.image, least=scaling.min_replicas, most=scaling.most, seen=seen)
+
+
+def _with_trial(resource: Deployment, tried: Trial) -> Deployment:
+    told = {"rollout": tried.progress, "canary": tried.canary, "quarantined": tried.quarantined}
+    return resource.model_copy(update={"status": resource.status.model_copy(update=told)})
+
+
+def _served(stand: Standing, view: View, now: datetime) -> DeploymentStatus:
+    """Who serves, since when, and where; and who is tried."""
+    serves, servers = stand.serving, stand.servers
+    status = noted(_with_trial(stand.resource, stand.trial).status, serves, now)
     stable, history = status.stable, status.history
-    if progress.done and not choice.is_served(stable):
+    if servers.done and not serves.is_served(stable):
         since = timestamp(now)
         earlier = tuple(record.model_copy(update={"until": record.until or since}) for record in history)
-        record = ServedRecord(version=choice.version, image=choice.image, since=since, reason=choice.cause(stable))
+        record = ServedRecord(version=serves.version, image=serves.image, since=since, reason=serves.cause(stable))
         history = (record, *earlier)[:HISTORY]
-        stable = StableVersion(model=choice.model, version=choice.version, image=choice.image)
-    ready = answering(live)
+        stable = StableVersion(model=serves.model, version=serves.version, image=serves.image)
+    ready = answering(stand.live)
     if stable is not None:
-        counts = {"replicas": progress.wanted, "ready_replicas": ready}
-        stable = stable.model_copy(update=counts)
-    where = url(resource) if ready or status.url else ""
-    return status.model_copy(update={"stable": stable, "history": history, "url": where})
+        counts = {"replicas": servers.wanted, "ready_replicas": ready}
+        known = stable.model_digest or model_digest(stand.resource, stable, view)
+        stable = stable.model_copy(update={**counts, "model_digest": known})
+    where = url(stand.resource) if ready or status.url else ""
+    live = live_figures(status.live, view.live, now)
+    return status.model_copy(update={"stable": stable, "history": history, "url": where, "live": live})
 
 
-def _trouble(view: View, live: AppsDeployment | None, progress: Rollout) -> Blocked | None:
+def _trouble(stand: Standing, view: View) -> Blocked | None:
     """What keeps servers that should run from being ready, if anything but time does."""
-    if live is None or (progress.done and progress.ready >= progress.wanted):
+    servers = stand.servers
+    if stand.live is None or (servers.done and servers.ready >= servers.wanted):
         return None
-    return trouble.of_servers(view.pods, view.refusals) or trouble.of_deployment(live)
+    return hindrance(view, stand.live, of_role(view.pods, STABLE))
 
 
 def _beyond(route: Routed | None, scaled: Autoscaled | None) -> Blocked | None:
     """What keeps the spec from being fulfilled though the servers run."""
     blocked = route.blocked if route is not None else None
     return blocked or (scaled.blocked if scaled is not None else None)
-
-
-def _tell(
-    report: Report,
-    resource: Deployment,
-    choice: Choice,
-    progress: Rollout,
-    hindrance: Blocked | None,
-    now: datetime,
-) -> timedelta | None:
-    """Ready: all servers are of the chosen version, and reached. Returns when to look again."""
-    where = url(resource)
-    if choice.waiting is not None:
-        serves = f"{choice.version} {'serves on' if choice.is_served(resource.status.stable) else 'takes over'}"
-        _tell_waiting(report, choice, f"{serves}, but {hindrance.message}" if hindrance is not None else serves)
-        return None if progress.done else PATIENCE
-    if progress.done and hindrance is None:
-        report.ready("Serving", f"{progress.running} of {choice.version} at {where}")
-        return None
-    lasting, again = patience(hindrance, now) if hindrance is not None else (False, None)
-    young = hindrance is None or now < moment(hindrance.since) + PATIENCE
-    if hindrance is not None and lasting:
-        report.stalled(hindrance.reason, hindrance.message)
-    elif young and progress.ready and _was_fulfilled(resource):
-        why = hindrance.message if hindrance is not None else f"not all servers of {choice.version} are ready"
-        report.ready("Serving", f"requests are answered at {where}; {why}")
-    elif hindrance is not None:
-        report.reconciling(hindrance.reason, hindrance.message)
-    elif progress.updated and choice.is_served(resource.status.stable):
-        words = f"{progress.ready} of {progress.wanted} servers of {choice.version} are ready"
-        report.reconciling("ServersNotReady", words)
-    else:
-        report.reconciling("RollingOut", f"{progress.of_newest} of {progress.wanted} Pods are of {choice.version}")
-    return again or PATIENCE
-
-
-def _tell_waiting(report: Report, choice: Choice, meanwhile: str = "") -> None:
-    """Ready: the wish waits, and what serves `meanwhile`."""
-    waiting = choice.waiting
-    assert waiting is not None
-    tell = report.stalled if outlook(waiting.reason) == "act" else report.reconciling
-    tell(waiting.reason, "; ".join(words for words in (waiting.message, meanwhile, waiting.remedy) if words))
-
-
-def _was_fulfilled(resource: Deployment) -> bool:
-    """Whether this very spec was fulfilled before: the change is the operator's own, or the cluster's."""
-    ready, generation = resource.status.condition(READY), resource.metadata.generation
-    return ready is not None and ready.status == "True" and ready.observed_generation == generation
-
-
-def _mark(report: Report, live: AppsDeployment | None, *, settled: bool) -> None:
-    if answering(live):
-        report.mark(AVAILABLE, True, "MinimumReplicasAvailable", "requests are answered")
-    else:
-        report.mark(AVAILABLE, False, "MinimumReplicasUnavailable", "no server is ready")
-    if settled:
-        report.mark(PROGRESSING, False, "RolledOut", "no change is under way")
-    elif live is None:
-        report.mark(PROGRESSING, False, "NotStarted", "there is nothing to roll out yet")
-    else:
-        report.mark(PROGRESSING, True, "RollingOut", "new Pods start; the old ones serve until they are ready")

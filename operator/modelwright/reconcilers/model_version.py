@@ -135,6 +135,7 @@ def _with_image(status: ModelVersionStatus, summary: PackageSummary, config: Con
             "signature": Signature(
                 inputs=tuple(_tensor(tensor) for tensor in summary.signature.inputs),
                 outputs=tuple(_tensor(tensor) for tensor in summary.signature.outputs),
+                omitted=summary.signature.omitted or 0,
             ),
             "sizes": Sizes(model=summary.sizes.model, layer=summary.sizes.layer, image=summary.sizes.image),
             "lineage": lineage.model_copy(update={"server_image": config.images.server}),

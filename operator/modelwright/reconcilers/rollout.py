@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from modelwright.api.v1alpha1.scaling import Scaling
 from modelwright.objects import AppsDeployment
-from modelwright.reconcilers.choosing import Choice, template_image
+from modelwright.reconcilers.choosing import template_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +32,19 @@ class Rollout:
         return self.updated and self.ready >= self.least
 
 
-def rollout(live: AppsDeployment | None, choice: Choice, scaling: Scaling, *, seen: bool) -> Rollout:
-    """The rollout of `choice` to as many servers as should run.
+def rollout(live: AppsDeployment | None, image: str, *, least: int, most: int, seen: bool) -> Rollout:
+    """The rollout of `image` to as many servers as should run: from `least` to `most`.
 
     `seen` tells whether an earlier pass has applied the spec as it is now.
     """
-    least = scaling.min_replicas
     if live is None:
         return Rollout(least, least)
     status, there = live.get("status", {}), live.get("spec", {}).get("replicas", least)
-    wanted = min(max(there, least), scaling.most)
+    wanted = min(max(there, least), most)
     ready, of_newest = status.get("availableReplicas", 0), status.get("updatedReplicas", 0)
     observed = status.get("observedGeneration", -1) >= live["metadata"].get("generation", 0)
     alone = of_newest >= least and status.get("replicas", 0) <= of_newest
-    updated = seen and observed and alone and there == wanted and template_image(live) == choice.image
+    updated = seen and observed and alone and there == wanted and template_image(live) == image
     return Rollout(wanted, least, ready, of_newest, updated)
 
 

@@ -12,10 +12,12 @@ from typing import TypeVar, assert_never
 from modelwright import durations, observe
 from modelwright.api.v1alpha1 import (
     Attempt,
+    Condition,
     Dataset,
     DatasetStatus,
     ModelVersion,
     ModelVersionStatus,
+    Resource,
     TrainingRun,
     TrainingRunStatus,
 )
@@ -95,12 +97,29 @@ class GivenUp:
 Progress = Working | Succeeded | GivenUp
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a step before a pass: the spec's `generation`, its failed tries, and what was `said` of it."""
+
+    generation: int
+    attempt: Attempt | None
+    said: Condition | None
+    stalled: bool = False
+
+
 def advance(step: Step, resource: Stepped, view: View, now: datetime) -> Progress:
-    """Where the step stands, and what moves it on."""
-    attempt = resource.status.attempt
-    if attempt is not None and attempt.key != step.key:
-        attempt = None
-    return _Pass(step, resource, view, now, attempt, view.job(step.job.name)).progress()
+    """Where the one step of an object stands, and what moves it on."""
+    status = resource.status
+    stalled = status.condition(STALLED)
+    still = stalled is not None and stalled.status == "True"
+    return resume(step, Known(resource.metadata.generation, status.attempt, status.condition(READY), still), view, now)
+
+
+def resume(step: Step, known: Known, view: View, now: datetime) -> Progress:
+    """Where a step stands of which that much is known, and what moves it on."""
+    if known.attempt is not None and known.attempt.key != step.key:
+        known = replace(known, attempt=None)
+    return _Pass(step, known, view, now, known.attempt, view.job(step.job.name)).progress()
 
 
 def patience(blocked: observe.Blocked, now: datetime) -> tuple[bool, timedelta | None]:
@@ -117,10 +136,10 @@ def is_under_way(view: View, job: str) -> bool:
     return found is not None and not _finished(found)
 
 
-def superseded(resource: Stepped, view: View, current: str) -> tuple[Ref, ...]:
+def superseded(resource: Resource, view: View, current: str) -> tuple[Ref, ...]:
     """Unfinished Jobs other than the one of the name `current`: nobody waits for their results any more."""
     return tuple(
-        _ref(resource, job)
+        _ref(job)
         for job in view.jobs()
         if job["metadata"]["name"] != current and "deletionTimestamp" not in job["metadata"] and not _finished(job)
     )
@@ -160,7 +179,7 @@ def carry_on(
     return conclude(resource, report, status, children=children, deletions=deletions, requeue_after=requeue_after)
 
 
-def task_header(resource: Stepped, key: str, version: int, config: Config) -> JsonObject:
+def task_header(resource: Resource, key: str, version: int, config: Config) -> JsonObject:
     """What every task says first."""
     store = config.store
     return {
@@ -177,7 +196,7 @@ class _Pass:
     """One look at one step: what is remembered of it (`attempt`), and its Job, if there is one."""
 
     step: Step
-    resource: Stepped
+    known: Known
     view: View
     now: datetime
     attempt: Attempt | None
@@ -195,7 +214,7 @@ class _Pass:
 
     def _begin(self, attempt: Attempt | None) -> Working | GivenUp:
         """There is no Job, or only one whose failure is known: wait, give up, or make one."""
-        if attempt is not None and attempt.generation != self.resource.metadata.generation:
+        if attempt is not None and attempt.generation != self.known.generation:
             attempt = None
         if attempt is not None and attempt.next_at is None:
             return GivenUp(attempt)
@@ -246,15 +265,14 @@ class _Pass:
 
     def _ending(self) -> Working:
         """What was last said stays said: of a Job that ends at its deadline it tells whether its Pod ever ran."""
-        status = self.resource.status
-        said, stalled = status.condition(READY), status.condition(STALLED)
+        said = self.known.said
         if said is None or said.reason not in {*observe.BLOCKED, self.step.doing}:
             return self._under_way(self.attempt)
-        still = stalled is not None and stalled.status == "True"
-        return Working(said.reason, said.message, self.attempt, stalled=still, requeue_after=observe.POD_GRACE)
+        stalled = self.known.stalled
+        return Working(said.reason, said.message, self.attempt, stalled=stalled, requeue_after=observe.POD_GRACE)
 
     def _died(self, job: Job, reason: str, message: str) -> Working | GivenUp:
-        said = self.resource.status.condition(READY)
+        said = self.known.said
         if reason == "DeadlineExceeded" and said is not None and said.reason in observe.BLOCKED:
             # The time went by before the Pod could begin: what kept it is the cause, and may still pass.
             return self._failed(job, said.reason, said.message.removesuffix(_AGAIN), retry=True)
@@ -272,7 +290,7 @@ class _Pass:
         failure = Attempt(
             key=self.step.key,
             job=job["metadata"]["uid"],
-            generation=self.resource.metadata.generation,
+            generation=self.known.generation,
             count=count,
             deaths=known if deaths is None else deaths,
             failed_at=timestamp(self.now),
@@ -283,7 +301,7 @@ class _Pass:
         return self._begin(failure)
 
     def _removal(self) -> tuple[Ref, ...]:
-        return (_ref(self.resource, self.job),) if self.job is not None else ()
+        return (_ref(self.job),) if self.job is not None else ()
 
 
 def _for_a_person(attempt: Attempt) -> bool:
@@ -297,5 +315,5 @@ def _finished(job: Job) -> bool:
     )
 
 
-def _ref(resource: Stepped, job: Job) -> Ref:
-    return Ref("Job", resource.metadata.namespace, job["metadata"]["name"], job["metadata"]["uid"])
+def _ref(job: Job) -> Ref:
+    return Ref("Job", job["metadata"]["namespace"], job["metadata"]["name"], job["metadata"]["uid"])

@@ -6,8 +6,8 @@ from modelwright import keys
 from modelwright.api.v1alpha1 import TrainingRun, TrainingRunStatus
 from modelwright.api.v1alpha1.trainingrun import (
     Artifact,
+    Champion,
     DatasetLineage,
-    GateResult,
     Metrics,
     Run,
     RunLineage,
@@ -17,10 +17,11 @@ from modelwright.children.job import job_name, job_resources, training_job
 from modelwright.children.modelversion import model_version
 from modelwright.conditions import READY, REFUSALS, Report, timestamp
 from modelwright.config import Config
-from modelwright.plan import Child, Plan
-from modelwright.reconcilers import steps
+from modelwright.plan import Child, JsonObject, Plan
+from modelwright.reconcilers import champions, steps
 from modelwright.reconcilers.ceilings import above
 from modelwright.reconcilers.conclude import conclude
+from modelwright.reconcilers.gates import failures, gate_result, has_passed, unopposed
 from modelwright.view import Topic, View
 from modelwright_contract.results import TrainSummary
 from modelwright_contract.tasks import TrainTask
@@ -30,15 +31,15 @@ COMPLETE, FAILED, PASSED, SUSPENDED = "Complete", "Failed", "Passed", "Suspended
 
 
 def references(resource: TrainingRun) -> frozenset[Topic]:
-    """A run stands on its Dataset."""
-    return frozenset({("Dataset", resource.metadata.namespace, resource.spec.dataset.name)})
+    """A run stands on its Dataset, and on the Deployments that its gates compare with."""
+    dataset: Topic = ("Dataset", resource.metadata.namespace, resource.spec.dataset.name)
+    return frozenset({dataset}) | champions.references(resource)
 
 
 def reconcile(resource: TrainingRun, view: View, now: datetime) -> Plan:
-    """Waits for the dataset, pins its version, trains once, and makes a ModelVersion of what passed."""
+    """Waits for the dataset, pins what the run rests on, trains once, and makes a ModelVersion of what passed."""
     report = Report(resource.status.conditions, resource.metadata.generation, now)
     config, status = view.config, resource.status
-    dataset = resource.spec.dataset.name
     digest = pinned(resource, view)
     begun = _begun_with(resource) is not None
     if resource.spec.suspend and not (begun and status.run is not None and status.run.completed_at is not None):
@@ -47,17 +48,22 @@ def reconcile(resource: TrainingRun, view: View, now: datetime) -> Plan:
     if digest is None:
         report.reconciling("DependencyNotReady", _missing_dataset(resource, view))
         return _unfinished(resource, report, _forgotten(status), view)
-    key = keys.train(resource.spec.semantic(resource.metadata.name), dataset, digest)
-    if status.run is None or status.run.key != key:
-        status = _begun(status, key, digest, now)
+    opponents = _opponents(resource, view)
+    if isinstance(opponents, str):
+        report.reconciling("DependencyNotReady", opponents)
+        return _unfinished(resource, report, _forgotten(status), view)
+    run = Run(key=_key(resource, digest), dataset=digest, champions=opponents, started_at=timestamp(now))
+    if status.run is None or (status.run.key, status.run.champions) != (run.key, run.champions):
+        status = _begun(resource, status, run)
     elif status.run.completed_at is not None:
         return _completed(resource, report, status, view)
+    key = _step_key(resource, run)
     begun_job = steps.is_under_way(view, job_name(resource, key))
     refusal = above(job_resources(resource, config.defaults.train), config.ceilings, "spec.resources")
     if refusal and not begun_job:
         report.stalled("ResourcesAboveCeiling", refusal)
         return _unfinished(resource, report, status, view)
-    asked = task(resource, key, digest, view)
+    asked = task(resource, key, run, view)
     step = steps.Step(asked, training_job(resource, asked, config), "Training", resource.spec.retries)
     progress = steps.advance(step, resource, view, now)
     if isinstance(progress, steps.Succeeded) and isinstance(progress.summary, TrainSummary):
@@ -87,10 +93,26 @@ def pinned(resource: TrainingRun, view: View) -> str | None:
 def _begun_with(resource: TrainingRun) -> str | None:
     """The dataset version of the run that status tells of, if that is the run that the spec asks for."""
     run = resource.status.run
-    if run is None:
-        return None
-    key = keys.train(resource.spec.semantic(resource.metadata.name), resource.spec.dataset.name, run.dataset)
-    return run.dataset if key == run.key else None
+    return run.dataset if run is not None and _key(resource, run.dataset) == run.key else None
+
+
+def _opponents(resource: TrainingRun, view: View) -> tuple[Champion, ...] | str:
+    """The champions that the run began with; of one that was given up, those of now, which may be its cure."""
+    run = resource.status.run
+    if run is not None and _begun_with(resource) is not None and not _given_up(resource.status):
+        return run.champions
+    return champions.champions(resource, view)
+
+
+def _key(resource: TrainingRun, digest: str) -> str:
+    """What the run is known by: what is trained, and on what."""
+    return keys.train(resource.spec.semantic(resource.metadata.name), resource.spec.dataset.name, digest)
+
+
+def _step_key(resource: TrainingRun, run: Run) -> str:
+    """The key of the run's Job: with what its gates compare with, which is an input too."""
+    found = {champion.deployment: champion.digest for champion in run.champions}
+    return keys.train(resource.spec.semantic(resource.metadata.name), resource.spec.dataset.name, run.dataset, found)
 
 
 def _given_up(status: TrainingRunStatus) -> bool:
@@ -99,9 +121,9 @@ def _given_up(status: TrainingRunStatus) -> bool:
     return not done and status.attempt is not None and status.attempt.next_at is None
 
 
-def task(resource: TrainingRun, key: str, digest: str, view: View) -> TrainTask:
+def task(resource: TrainingRun, key: str, run: Run, view: View) -> TrainTask:
     """What the training Job is asked."""
-    config = view.config
+    config, digest = view.config, run.dataset
     spec = resource.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
     evaluation = spec.get("evaluation") or {}
     root = config.store.uri.rstrip("/")
@@ -113,10 +135,20 @@ def task(resource: TrainingRun, key: str, digest: str, view: View) -> TrainTask:
             "task": spec["task"],
             "pipeline": spec["trainer"]["estimator"],
             "metrics": evaluation.get("metrics", ()),
-            "gates": evaluation.get("gates", ()),
+            "gates": [_asked(gate, run) for gate in evaluation.get("gates", ())],
             "seed": resource.spec.seed,
         }
     )
+
+
+def _asked(gate: JsonObject, run: Run) -> JsonObject:
+    """A gate as the Job is asked to judge it: with the champion that the run is pinned to."""
+    named = gate.get("against")
+    if not isinstance(named, dict):
+        return gate
+    champion = next(one for one in run.champions if one.deployment == named["deployment"])
+    served = {"version": champion.version, "digest": champion.digest} if champion.digest else {}
+    return {**gate, "against": {**named, **served}}
 
 
 def _missing_dataset(resource: TrainingRun, view: View) -> str:
@@ -133,9 +165,9 @@ def _forgotten(status: TrainingRunStatus) -> TrainingRunStatus:
     return TrainingRunStatus(conditions=status.conditions, history=status.history)
 
 
-def _begun(status: TrainingRunStatus, key: str, digest: str, now: datetime) -> TrainingRunStatus:
-    attempt = status.attempt if status.attempt is not None and status.attempt.key == key else None
-    run = Run(key=key, dataset=digest, started_at=timestamp(now))
+def _begun(resource: TrainingRun, status: TrainingRunStatus, run: Run) -> TrainingRunStatus:
+    known = status.attempt is not None and status.attempt.key == _step_key(resource, run)
+    attempt = status.attempt if known else None
     return _forgotten(status).model_copy(update={"run": run, "attempt": attempt})
 
 
@@ -156,17 +188,7 @@ def _with_model(
         update={
             "run": status.run.model_copy(update={"completed_at": finished_at}),
             "metrics": Metrics(validation=summary.metrics.validation, test=summary.metrics.test),
-            "gates": tuple(
-                GateResult(
-                    name=gate.name,
-                    metric=gate.metric,
-                    value=gate.value or "",
-                    min=gate.min,
-                    max=gate.max,
-                    passed=gate.passed,
-                )
-                for gate in summary.gates
-            ),
+            "gates": tuple(gate_result(gate, resource, status.run) for gate in summary.gates),
             "artifact": Artifact(uri=summary.uri, digest=summary.digest, bytes=summary.bytes),
             "lineage": RunLineage(
                 dataset=DatasetLineage(name=resource.spec.dataset.name, digest=dataset),
@@ -181,16 +203,8 @@ def _with_model(
 
 def _completed(resource: TrainingRun, report: Report, status: TrainingRunStatus, view: View) -> Plan:
     children: tuple[Child, ...] = ()
-    failed = [gate for gate in status.gates if not gate.passed]
-    if failed:
-        words = "; ".join(
-            f"gate {gate.name}: {gate.metric} is {gate.value}, must be "
-            + " and ".join(
-                [f"at least {gate.min}"] * (gate.min is not None) + [f"at most {gate.max}"] * (gate.max is not None)
-            )
-            for gate in failed
-        )
-        report.stalled("GatesFailed", words)
+    if not has_passed(status):
+        report.stalled("GatesFailed", failures(status, resource))
     else:
         report.ready("Succeeded", _best(status))
         if resource.spec.output.create_model_version and status.artifact is not None:
@@ -215,14 +229,13 @@ def _is_refused(status: TrainingRunStatus) -> bool:
 
 
 def _current_job(resource: TrainingRun, status: TrainingRunStatus) -> str:
-    return job_name(resource, status.run.key) if status.run is not None else ""
+    return job_name(resource, _step_key(resource, status.run)) if status.run is not None else ""
 
 
 def _best(status: TrainingRunStatus) -> str:
     figures = status.metrics.test if status.metrics is not None else {}
-    return "on the test split: " + (
-        ", ".join(f"{name} {value}" for name, value in sorted(figures.items())) or "no metric"
-    )
+    measured = ", ".join(f"{name} {value}" for name, value in sorted(figures.items())) or "no metric"
+    return "; ".join([f"on the test split: {measured}", *unopposed(status)])
 
 
 def _unfinished(resource: TrainingRun, report: Report, status: TrainingRunStatus, view: View) -> Plan:
@@ -246,8 +259,8 @@ def _mark(report: Report, status: TrainingRunStatus, *, suspended: bool = False)
         report.mark(SUSPENDED, False, "NotSuspended", "nothing is held back")
     if not done:
         report.mark(PASSED, False, "NotFinished", "the gates are judged at the end of the run")
-    elif all(gate.passed for gate in status.gates):
-        report.mark(PASSED, True, "GatesPassed", f"{len(status.gates)} of {len(status.gates)} gates hold")
     else:
-        held = sum(gate.passed for gate in status.gates)
-        report.mark(PASSED, False, "GatesFailed", f"{held} of {len(status.gates)} gates hold")
+        held = f"{sum(gate.passed for gate in status.gates)} of {len(status.gates)} gates hold"
+        passed = has_passed(status)
+        words = "; ".join([held, *unopposed(status)])
+        report.mark(PASSED, passed, "GatesPassed" if passed else "GatesFailed", words)

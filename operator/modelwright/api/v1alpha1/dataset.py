@@ -23,10 +23,12 @@ from modelwright.api.v1alpha1.shared import (
     PrinterColumn,
     Resource,
     Resources,
+    Schedule,
     SecretReference,
     ServiceAccountName,
     Status,
     Time,
+    TimeZone,
 )
 from modelwright_contract.tasks import (
     MAX_ALLOWED,
@@ -101,8 +103,25 @@ def ending_format(uri: str) -> Format | None:
 
 
 class Refresh(Schema):
-    """When the source is read again."""
+    """When the source is read again. What has not changed is not read, and the same content is the same version."""
 
+    rules: ClassVar = (
+        Rule(
+            "!has(self.timeZone) || has(self.schedule)",
+            "timeZone is the schedule's; write a schedule too",
+            field=".timeZone",
+        ),
+    )
+
+    schedule: Schedule | None = Field(
+        default=None,
+        description='At these times: `"0 * * * *"` is every hour, `"0 3 * * 1"` Mondays at three. Times that come '
+        "while the source is still being read, or while the operator is away, count once. The version that is there "
+        "stays, and stays Ready, until a new one has passed its checks.",
+    )
+    time_zone: TimeZone | None = Field(
+        default=None, description="Whose clock the schedule means: `Europe/Berlin`. Default: `UTC`."
+    )
     token: str = Field(
         default="",
         max_length=128,
@@ -202,7 +221,8 @@ class DatasetSpec(Schema):
     source: Source = Field(description="Where the rows come from: `{uri: s3://raw/flights.csv}`.")
     refresh: Refresh | None = Field(
         default=None,
-        description='When the source is read again: `{token: "2026-05-01"}`. Default: after each change of this spec.',
+        description='When the source is read again: `{schedule: "0 * * * *", timeZone: Europe/Berlin}` or `{token: '
+        '"2026-05-01"}`. Default: after each change of this spec.',
     )
     columns: Annotated[
         tuple[Column, ...],
@@ -233,11 +253,12 @@ class DatasetSpec(Schema):
 
     def semantic(self) -> JsonObject:
         """The fields that decide the dataset's content, without defaults, map-lists and sets sorted: for the key."""
-        semantic = pruned(self, {"source", "refresh", "columns", "checks", "split"})
+        semantic = pruned(self, {"source", "columns", "checks", "split"})
         source = pruned(self.source, {"uri", "format"})
         if self.source.format == ending_format(self.source.uri):
             source.pop("format", None)
-        return semantic | {"source": source}
+        token = {"refresh": {"token": self.refresh.token}} if self.refresh is not None and self.refresh.token else {}
+        return semantic | {"source": source} | token
 
 
 class SplitRows(Observed):
@@ -252,6 +273,12 @@ class DatasetVersion(Observed):
     """An immutable, content-addressed version of the data."""
 
     key: Key = Field(default="", description="The hash of everything in the spec that decided it.")
+    spec: Key = Field(default="", description="The same without `refresh`.")
+    result: Key = Field(
+        default="",
+        description="Under which the full result of the last good reading lies in the artifact store; the next one is "
+        "compared with it.",
+    )
     digest: Digest = Field(description="Digest of the version's manifest: same rows, same digest.")
     uri: str = Field(default="", max_length=1280, description="Where the manifest lies in the artifact store.")
     rows: Count = Field(default=0, description="Number of rows.")
@@ -266,6 +293,18 @@ class DatasetVersionRecord(Observed):
     digest: Digest = Field(description="Digest of the version.")
     rows: Count = Field(default=0, description="Number of rows.")
     created_at: Time | None = Field(default=None, description="When the operator saw it first.")
+
+
+class RefreshStatus(Observed):
+    """How the schedule is kept."""
+
+    last_at: Time | None = Field(default=None, description="The due time for which the source was looked at last.")
+    began_at: Time | None = Field(
+        default=None, description="When that began, or else when the schedule was seen first; only later times are due."
+    )
+    next_at: Time | None = Field(default=None, description="When it is due next.")
+    objects: Count = Field(default=0, description="Files of the source, when it was looked at last with success.")
+    read: Count = Field(default=0, description="How many of them had changed, and were read.")
 
 
 class Violations(Observed):
@@ -284,6 +323,9 @@ class DatasetStatus(Status):
     versions: Annotated[tuple[DatasetVersionRecord, ...], Field(max_length=10), ListOf("atomic")] = Field(
         default=(), description="The last ten versions, newest first."
     )
+    refresh: RefreshStatus | None = Field(
+        default=None, description="How the schedule is kept; absent without `refresh.schedule`."
+    )
     violations: Violations | None = Field(default=None, description="What checks found.")
     attempt: Attempt | None = Field(default=None, description="Failed tries of the current step.")
 
@@ -291,7 +333,8 @@ class DatasetStatus(Status):
 class Dataset(Resource):
     """Data for training: a source is read, checked, split and kept as an immutable, content-addressed version.
 
-    A TrainingRun names it; editing the spec or `refresh.token` makes a new version.
+    A TrainingRun names it; editing the spec or `refresh.token`, or new content at a time of `refresh.schedule`, makes a
+    new version.
     """
 
     names: ClassVar = Names("datasets", "dataset", "mds")

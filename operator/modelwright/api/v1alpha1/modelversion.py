@@ -120,6 +120,7 @@ class Signature(Observed):
     outputs: Annotated[tuple[Tensor, ...], Field(max_length=64), ListOf("atomic")] = Field(
         default=(), description="What is answered."
     )
+    omitted: Count = Field(default=0, description="Inputs that are not listed, because all of them have no room here.")
 
 
 class Sizes(Observed):

@@ -57,6 +57,20 @@ Duration = Annotated[
         "must be hours, minutes and seconds in this order, for example 90s, 5m or 1h30m",
     ),
 ]
+Schedule = Annotated[
+    str,
+    Field(max_length=64),
+    Matches(
+        r"^[0-9A-Za-z*/,#-]+( [0-9A-Za-z*/,#-]+){4}$",
+        'must be five fields of cron: minute, hour, day, month and weekday, for example "0 3 * * 1"',
+    ),
+]
+TimeZone = Annotated[
+    str,
+    Field(max_length=64),
+    Matches(r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$", "must be a name such as Europe/Berlin or UTC"),
+]
+"""A name of the IANA database."""
 Milliseconds = Annotated[
     str,
     Field(max_length=5),

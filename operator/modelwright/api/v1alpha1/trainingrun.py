@@ -32,8 +32,22 @@ from modelwright.api.v1alpha1.shared import (
     Time,
 )
 from modelwright_contract.border import DECIMAL
-from modelwright_contract.metrics import CLASSIFICATION_METRICS, DEFAULT_METRICS, REGRESSION_METRICS, MetricName
-from modelwright_contract.tasks import MAX_CLASS_CHARS, MAX_GATES, MAX_METRICS, MAX_PARAMS, MAX_SEED, MAX_STEPS
+from modelwright_contract.metrics import (
+    CLASSIFICATION_METRICS,
+    DEFAULT_METRICS,
+    NOT_COMPARED,
+    REGRESSION_METRICS,
+    MetricName,
+)
+from modelwright_contract.tasks import (
+    DEFAULT_CONFIDENCE,
+    MAX_CLASS_CHARS,
+    MAX_GATES,
+    MAX_METRICS,
+    MAX_PARAMS,
+    MAX_SEED,
+    MAX_STEPS,
+)
 
 PARAMETER_DEPTH = 3
 """Levels of lists and objects in a parameter; scikit-learn's take two, and `{"value": null}` stands for a null."""
@@ -94,11 +108,41 @@ class Trainer(Schema):
     )
 
 
+Confidence = Annotated[
+    str,
+    Field(max_length=4),
+    Matches(r"^0\.([5-8][0-9]?|9[0-9]?)$", 'must be a string from "0.5" to "0.99", for example "0.95"'),
+]
+
+
+class Against(Schema):
+    """The model that a new one must beat."""
+
+    deployment: ObjectName = Field(
+        description="Name of a Deployment in this namespace; what it serves when the run begins is the champion. Where "
+        "it serves nothing yet, the gate passes, and says so."
+    )
+
+
 class Gate(Schema):
-    """A demand on a metric of the test split."""
+    """A demand on a metric of the test split: a bound, or to be better than the champion on the same rows."""
 
     rules: ClassVar = (
-        Rule("has(self.min) || has(self.max)", 'write min, max or both, for example min: "0.70"'),
+        Rule(
+            "(has(self.min) || has(self.max)) != has(self.against)",
+            'write min, max or both, for example min: "0.70"; or against alone, for example against: '
+            "{deployment: late-flights}",
+        ),
+        Rule(
+            "!has(self.confidence) || has(self.against)",
+            "confidence is that of a comparison; write against too, or remove it",
+            field=".confidence",
+        ),
+        Rule(
+            f"!has(self.against) || !(self.metric in {sorted(NOT_COMPARED)})",
+            "one row decides this metric, so chance can't be told from a gain; compare by another one",
+            field=".metric",
+        ),
         Rule(
             "!has(self.min) || !has(self.max) || "
             f"!self.min.matches({literal(DECIMAL)}) || !self.max.matches({literal(DECIMAL)}) || "
@@ -112,6 +156,16 @@ class Gate(Schema):
     metric: MetricName = Field(description="The metric that is judged, on the test split.")
     min: Decimal | None = Field(default=None, description='The metric must be at least this: `"0.70"`.')
     max: Decimal | None = Field(default=None, description='The metric must be at most this: `"0.5"`.')
+    against: Against | None = Field(
+        default=None,
+        description="The metric must be better than that of what this Deployment serves, on the same test rows: "
+        "`{deployment: late-flights}`. Which side is better is the metric's.",
+    )
+    confidence: Confidence | None = Field(
+        default=None,
+        description="How sure it must be that the model is better and not only lucky. One that is no better passes in "
+        f'at most the rest of the runs: of `"0.95"` in one of twenty. Default: `"{DEFAULT_CONFIDENCE}"`.',
+    )
 
 
 class Evaluation(Schema):
@@ -225,9 +279,27 @@ class TrainingRunSpec(Schema):
         `name` is the run's own, which is the default of `output.model`.
         """
         semantic = pruned(self, {"task", "trainer", "evaluation", "seed"})
+        for gate in _gates(semantic):
+            if gate.get("confidence") == DEFAULT_CONFIDENCE:
+                del gate["confidence"]
         if self.output.model is not None and self.output.model != name:
             semantic["output"] = {"model": self.output.model}
         return semantic
+
+
+def _gates(semantic: JsonObject) -> list[JsonObject]:
+    evaluation = semantic.get("evaluation")
+    gates = evaluation.get("gates") if isinstance(evaluation, dict) else None
+    return gates if isinstance(gates, list) else []
+
+
+class Champion(Observed):
+    """What a Deployment served when the run began."""
+
+    deployment: ObjectName = Field(description="Name of the Deployment.")
+    exists: bool = Field(default=True, description="Whether there was a Deployment of this name.")
+    version: str = Field(default="", max_length=63, description="The ModelVersion; empty where it served none.")
+    digest: str = Field(default="", max_length=71, description="Digest of its model in the artifact store.")
 
 
 class Run(Observed):
@@ -235,6 +307,9 @@ class Run(Observed):
 
     key: Key = Field(description="The hash of everything that decides the result.")
     dataset: Digest = Field(description="The dataset version that the run is pinned to.")
+    champions: Annotated[tuple[Champion, ...], Field(max_length=MAX_GATES), ListOf("map", "deployment")] = Field(
+        default=(), description="The models that gates compare with; the run is pinned to them too."
+    )
     started_at: Time | None = Field(default=None, description="When the operator began it.")
     completed_at: Time | None = Field(default=None, description="When it ended with a result.")
 
@@ -250,6 +325,23 @@ class Metrics(Observed):
     test: Figures = Field(default={}, description="On the test split, which gates judge.")
 
 
+class Compared(Observed):
+    """The new model beside the champion, on the same test rows."""
+
+    deployment: str = Field(default="", max_length=63, description="The Deployment that was compared with.")
+    version: str = Field(default="", max_length=63, description="The ModelVersion that it served; empty where none.")
+    value: str = Field(default="", max_length=32, description="The champion's metric.")
+    gain: str = Field(default="", max_length=32, description="By how much the new model is better; negative if worse.")
+    gain_at_least: str = Field(
+        default="", max_length=32, description="Lower bound of the gain with the gate's confidence, by bootstrap."
+    )
+    p_value: str = Field(
+        default="",
+        max_length=32,
+        description="How likely so much evidence of a gain is for a model that is no better; at most 1 - confidence.",
+    )
+
+
 class GateResult(Observed):
     """How one gate ended."""
 
@@ -258,6 +350,7 @@ class GateResult(Observed):
     value: str = Field(default="", max_length=32, description="What it was.")
     min: str | None = Field(default=None, max_length=32, description="What it had to reach.")
     max: str | None = Field(default=None, max_length=32, description="What it could not exceed.")
+    against: Compared | None = Field(default=None, description="The champion's side, where there was one to beat.")
     passed: bool = Field(default=False, description="Whether it held.")
 
 
