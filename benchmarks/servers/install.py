@@ -38,8 +38,11 @@ def install(peer: str) -> None:
     done.touch()
 
 
-def lock(peer: str) -> None:
-    """Resolves `<peer>.in` into `<peer>.lock`, with our own version of what computes; needs pip-tools."""
+def lock(peer: str, script: str = "serving.py") -> None:
+    """Resolves `<peer>.in` into `<peer>.lock`, with our own version of what computes; needs pip-tools.
+
+    `script` is the benchmark that asks for the peer.
+    """
     target = LOCKS / f"{peer}.lock"
     command = [sys.executable, "-m", "piptools", "compile", "--quiet", "--generate-hashes", "--allow-unsafe"]
     command += ["--strip-extras", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-trusted-host"]
@@ -48,10 +51,9 @@ def lock(peer: str) -> None:
         constraints.write("".join(f"{name}=={version}\n" for name, version in _our_versions().items()))
         constraints.flush()
         command += ["--constraint", constraints.name, f"--output-file={target}", str(LOCKS / f"{peer}.in")]
-        subprocess.run(
-            command, check=True, env={**os.environ, "CUSTOM_COMPILE_COMMAND": "benchmarks/serving.py --lock"}
-        )
-    header = f"# Made by `benchmarks/serving.py --lock` from {peer}.in: change that file and run it again.\n"
+        by = f"benchmarks/{script} --lock"
+        subprocess.run(command, check=True, env={**os.environ, "CUSTOM_COMPILE_COMMAND": by})
+    header = f"# Made by `{by}` from {peer}.in: change that file and run it again.\n"
     target.write_text(header + target.read_text().removeprefix(header))
 
 

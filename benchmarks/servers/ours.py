@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from benchmarks.servers.contenders import OURS, Contender, Endpoint
 from benchmarks.servers.dialects import OURS as DIALECT
 from benchmarks.servers.launch import Launch, free_ports
@@ -18,7 +19,10 @@ from modelwright_contract.canonical import Digest
 from modelwright_contract.features import FeatureContract, Input
 from modelwright_contract.manifests import Blob, ModelManifest, TensorSpec
 from modelwright_worker.archive import write_archive
+from modelwright_worker.fitting import judged
+from modelwright_worker.labels import Classes
 from modelwright_worker.onnx_form import NoForm, attempt
+from modelwright_worker.profile import profile_of
 
 GOLDEN_ROWS = 32
 ASLEEP = {"hang_seconds": "3600"}
@@ -33,7 +37,7 @@ def onnx_form(model: Model) -> bytes | str:
 
 
 def write_directory(model: Model, path: Path, onnx: bytes | None = None) -> Path:
-    """Writes the model with a contract that takes its features as they are."""
+    """Writes the model with a contract that takes its features as they are, and a profile that they are counted by."""
     path.mkdir(parents=True, exist_ok=True)
     inputs = tuple(Input(feature, "number") for feature in model.features)
     contract = FeatureContract(inputs, (), model.features, None, {})
@@ -45,6 +49,9 @@ def write_directory(model: Model, path: Path, onnx: bytes | None = None) -> Path
     golden = json.dumps({"rows": rows, "outputs": outputs}).encode()
     write_archive(model.estimator, path / "model.skops")
     classes = tuple(sorted(set(model.labels)))
+    known = Classes(np.array(classes))
+    said = judged(model.estimator, model.rows, np.array(model.labels), known)
+    profile = profile_of(contract, model.rows, said, "test", known).to_bytes()
     manifest = ModelManifest(
         task="classification",
         model=_blob((path / "model.skops").read_bytes()),
@@ -58,9 +65,11 @@ def write_directory(model: Model, path: Path, onnx: bytes | None = None) -> Path
         seed=0,
         tools={},
         onnx=None if onnx is None else _blob(onnx),
+        profile=_blob(profile),
     )
     (path / "manifest.json").write_bytes(manifest.to_bytes())
     (path / "golden.json").write_bytes(golden)
+    (path / "profile.json").write_bytes(profile)
     if onnx is not None:
         (path / "model.onnx").write_bytes(onnx)
     return path

@@ -106,6 +106,12 @@ class ApiServer:
         headers = {"Content-Type": "application/merge-patch+json"}
         return self._send("PATCH", path_of(kind, namespace, name), patch, {"fieldValidation": "Strict"}, headers)
 
+    def restore_status(self, kind: str, namespace: str, name: str, status: JsonObject) -> JsonObject:
+        """Puts the status of a backup back, as the verb `restore-status` allows."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        path = f"{path_of(kind, namespace, name)}/status"
+        return self._send("PATCH", path, {"status": status}, {"fieldValidation": "Strict"}, headers)
+
     def delete(self, kind: str, namespace: str, name: str, **options: object) -> None:
         """Deletes it, with its dependents in the background; gone already is as good."""
         try:

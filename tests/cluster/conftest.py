@@ -19,8 +19,8 @@ from .place import World
 from .witness import Witness
 
 _NAME = "test"
-_PATIENCE = ("--set=retry.initial=2s", "--set=retry.max=10s")
-"""Failed steps are tried again sooner than users want it, so that tests need not wait."""
+_PATIENCE = ("--set=retry.initial=2s", "--set=retry.max=10s", "--set=serving.liveFigures.duringRollouts=1s")
+"""Failed steps are tried again, and canaries looked at, sooner than users need it, so that tests need not wait."""
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
@@ -25,6 +26,7 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     connections: int = 0
+    late: list[tuple[str, float]] = field(default_factory=list)
 
     @property
     def requests(self) -> int:
@@ -40,21 +42,27 @@ class Outcome:
 class Load:
     """Asks `rate` times a second over `connections` connections from its start to its end.
 
-    Every answer must be 200, be of a known form, and predict for `flight` what the first answer predicted.
+    Every answer must be 200, be of a known form, and predict for a flight what the model version's first one did. They
+    all ask for one flight, or each for the next that `flight` gives.
     """
 
     def __init__(
-        self, address: str, flight: Row, model: str = "flights", connections: int = 16, rate: float = 400.0
+        self,
+        address: str,
+        flight: Row | Callable[[], Row],
+        model: str = "flights",
+        connections: int = 16,
+        rate: float = 400.0,
     ) -> None:
         self.outcome = Outcome()
         host = address.removeprefix("http://")
-        body = json.dumps({"rows": [features(flight)]}).encode()
         head = f"POST /v2/models/{model}/predict HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
         self._host = host
-        self._request = head.encode() + b"content-length: %d\r\n\r\n%b" % (len(body), body)
+        self._head = head.encode()
+        self._next: Callable[[], Row] = flight if callable(flight) else lambda: flight
         self._connections = connections
         self._pause_s = connections / rate
-        self._expected: object = None
+        self._expected: dict[tuple[str, bytes], object] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="load", daemon=True)
 
@@ -93,6 +101,8 @@ class Load:
                 self.outcome.failures.append(f"{time.strftime('%X')} {type(error).__name__}: {error}")
                 stays = False
             self.outcome.seconds.append(time.monotonic() - began)
+            if time.monotonic() - began > 0.4:
+                self.outcome.late.append((time.strftime("%X"), round(time.monotonic() - began, 2)))
             if not stays and connection is not None:
                 connection[1].close()
                 connection = None
@@ -103,7 +113,8 @@ class Load:
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request; whether the connection stays open."""
-        writer.write(self._request)
+        asked = json.dumps({"rows": [features(self._next())]}).encode()
+        writer.write(self._head + b"content-length: %d\r\n\r\n%b" % (len(asked), asked))
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         lines = head.split("\r\n")
         fields = dict(line.split(": ", 1) for line in lines[1:] if line)
@@ -111,8 +122,8 @@ class Load:
         if lines[0].split()[1] != "200":
             raise ValueError(f"{lines[0]}: {body[:200]!r}")
         document = json.loads(body)
-        self._expected = self._expected or document["predictions"]
-        if document["predictions"] != self._expected:
+        version = document["model_version"]
+        if document["predictions"] != self._expected.setdefault((version, asked), document["predictions"]):
             raise ValueError(f"another prediction: {body[:200]!r}")
-        self.outcome.answers[document["model_version"]] += 1
+        self.outcome.answers[version] += 1
         return fields.get("connection") != "close"

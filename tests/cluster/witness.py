@@ -14,7 +14,7 @@ import aiohttp
 
 from .api_server import OURS, Access, JsonObject, path_of
 
-WATCHED = (*OURS, "Job", "Pod", "apps/Deployment")
+WATCHED = (*OURS, "Job", "Pod", "apps/Deployment", "ConfigMap")
 TOO_MANY_REQUESTS = 429
 Id = tuple[str, str, str]
 """Kind, namespace and name."""

@@ -1,0 +1,1 @@
+"""The parts of drift.py: what is asked, and the rules that judge it."""
