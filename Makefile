@@ -108,7 +108,7 @@ uninstall: ## Remove the chart's release; the CRDs and what users made stay.
 	$(CLUSTER_ENV) && helm uninstall $(RELEASE) --namespace $(NAMESPACE) --wait
 
 .PHONY: demo
-demo: venv ## From nothing to a prediction over HTTP on a cluster of this machine.
+demo: venv ## From nothing to a prediction over HTTP, and round the loop, on a cluster of this machine.
 	$(BIN)/python hack/demo
 
 .PHONY: demo-down

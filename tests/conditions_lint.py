@@ -56,7 +56,7 @@ def _lint_together(states: Mapping[str, str], conditions: list[Json]) -> list[st
         return ["Ready is not there"]
     moving, stuck = "Reconciling" in states, "Stalled" in states
     ready = next(condition for condition in conditions if condition.get("type") == "Ready")
-    paused = ready.get("reason") == "Suspended"
+    paused = ready.get("reason") in ("Suspended", "Paused")
     rules = {
         "Reconciling and Stalled are there together": not (moving and stuck),
         "Reconciling is there but not True": states.get("Reconciling", "True") == "True",

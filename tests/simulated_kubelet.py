@@ -5,7 +5,7 @@ Jobs, ReplicaSets and Deployments around them are the real controllers' work.
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Self, cast
 
@@ -16,20 +16,28 @@ from modelwright.resources import PODS
 from pure import samples
 
 Outcome = Callable[[Mapping[str, object]], str]
+Serve = Callable[[JsonObject], Awaitable[str]]
+"""Starts the server of a Pod, and gives its IP address."""
 
 
 class SimulatedKubelet:
     """Plays every Pod of ours in the cluster; `outcome` gives a step's termination message from its task.
 
-    Without `servers`, it leaves Pods that serve to the test.
+    Without `servers`, it leaves Pods that serve to the test; with `serve`, they have an address.
     """
 
     def __init__(
-        self, kube: KubeClient, outcome: Outcome = samples.success, workers: int = 8, servers: bool = True
+        self,
+        kube: KubeClient,
+        outcome: Outcome = samples.success,
+        workers: int = 8,
+        servers: bool = True,
+        serve: Serve | None = None,
     ) -> None:
         self._kube = kube
         self._outcome = outcome
         self._servers = servers
+        self._serve = serve
         self._pods: asyncio.Queue[KubeObject] = asyncio.Queue()
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
@@ -65,6 +73,8 @@ class SimulatedKubelet:
             status = self._play(pod)
             if status is None:
                 continue
+            if status["phase"] == "Running" and self._serve is not None:
+                status["podIP"] = await self._serve(cast(JsonObject, pod))
             metadata = pod["metadata"]
             try:
                 await self._kube.patch_status(PODS, metadata["namespace"], metadata["name"], {"status": status})

