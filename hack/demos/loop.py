@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -14,8 +15,9 @@ from .users import Users, Year
 from .watching import Object, Watching, condition, is_so, jsonpath, says
 
 DATASET = "flights"
+WINDOW = timedelta(seconds=10)
 IN_SECONDS = {
-    "monitoring": {"drift": {"window": "10s"}},
+    "monitoring": {"drift": {"window": f"{WINDOW.seconds}s"}},
     "rollout": {
         "steps": [{"setWeight": 10}, {"pause": "10s"}, {"setWeight": 50}, {"pause": "10s"}],
         "analysis": {"window": "5s", "minSamples": 100, "maxP99": "200ms"},
@@ -69,8 +71,9 @@ def go_round(flights: Path, key: str, namespace: str, model: str) -> None:
         _show_gates(run)
         _headline("5. Its version is packaged, and tried as a canary beside the old one.")
         watching.until("modeldeployment", model, _rollout, _is_over)
-        _headline("6. It serves, and what users ask is what it was trained on.")
-        watching.until("modeldeployment", model, says("Drifted"), is_so("Drifted", "False", "NoDrift"), drift)
+        _headline("6. It serves, and has learnt the whole year: users may ask about all of it, and there is no drift.")
+        users.ask_about = [*year.first, *year.second]
+        watching.until("modeldeployment", model, says("Drifted"), _calm_since(datetime.now(UTC) + WINDOW), drift)
     _tell_users(users)
 
 
@@ -110,6 +113,17 @@ def _has_ended(run: Object) -> bool:
     if condition(run, "Stalled")["status"] == "True":
         raise Failed(f"TrainingRun {run['metadata']['name']}: {condition(run, 'Ready')['message']}")
     return is_so("Passed", "True")(run)
+
+
+def _calm_since(moment: datetime) -> Callable[[Object], bool]:
+    """Whether a window that ended later was like the training data, and nothing has drifted."""
+
+    def holds(deployment: Object) -> bool:
+        windows = deployment["status"].get("drift", {}).get("windows", [])
+        calm = bool(windows) and not windows[-1]["features"] and datetime.fromisoformat(windows[-1]["at"]) > moment
+        return calm and is_so("Drifted", "False", "NoDrift")(deployment)
+
+    return holds
 
 
 def _show_gates(run: Object) -> None:

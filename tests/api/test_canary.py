@@ -73,6 +73,8 @@ async def offer(kube: KubeClient, namespace: str, name: str, image: str = "") ->
     found = cast(JsonObject, await kube.get(DEPLOYMENTS, namespace, NAME))
     stable = found["status"]["stable"]["version"]
     status = cast(JsonObject, await kube.get(VERSIONS, namespace, stable))["status"]
+    # Creation times have whole seconds, and of two in the same second the name decides which is newer.
+    await asyncio.sleep(1)
     made = samples.model_version(name, source={"trainingRun": "restored"})
     await kube.create(VERSIONS, namespace, manifest(made, namespace))
     image = image or f"{REPOSITORY}@{samples.digest(name)}"
@@ -95,6 +97,15 @@ def ended(kube: KubeClient, namespace: str, version: str, verdict: str) -> Calla
         return names == {NAME} and "canary" not in await routing(kube, namespace)
 
     return asked
+
+
+async def verdict_on(kube: KubeClient, namespace: str, version: str, verdict: str, operator: Operator) -> None:
+    """Waits until this is the verdict and the canary is gone; else tells how far it came."""
+    try:
+        await eventually(ended(kube, namespace, version, verdict), 120, operator.log)
+    except pytest.fail.Exception as late:
+        status = cast(JsonObject, await kube.get(DEPLOYMENTS, namespace, NAME))["status"]
+        raise AssertionError(json.dumps(status, indent=1)) from late
 
 
 async def routing(kube: KubeClient, namespace: str) -> JsonObject:
@@ -142,7 +153,7 @@ async def test_a_canary_a_rollback_and_a_restart_touch_nothing_of_the_users(
     async with served(kube, namespace, operator):
         before = await of_user(kube, namespace)
         bad = await offer(kube, namespace, "bad-1")
-        await eventually(ended(kube, namespace, "bad-1", "Rejected"), 60, operator.log)
+        await verdict_on(kube, namespace, "bad-1", "Rejected", operator)
         found = cast(JsonObject, await kube.get(DEPLOYMENTS, namespace, NAME))
         assert found["status"]["rollout"]["reason"] == "ErrorRate"
         assert condition(found, "Stalled")["status"] == condition(found, "Available")["status"] == "True"
@@ -162,7 +173,7 @@ async def test_a_canary_a_rollback_and_a_restart_touch_nothing_of_the_users(
         assert await routing(kube, namespace) == told, "the same image is tried again"
 
         await offer(kube, namespace, "good-1")
-        await eventually(ended(kube, namespace, "good-1", "Promoted"), 60, operator.log)
+        await verdict_on(kube, namespace, "good-1", "Promoted", operator)
         await eventually(is_ready(kube, DEPLOYMENTS, namespace, NAME), 30, operator.log)
         assert (await end_of(kube, namespace))["stable"] == "good-1"
         assert await of_user(kube, namespace) == before
@@ -188,7 +199,7 @@ async def test_killed_anywhere_a_rollout_comes_to_the_same_end(
             await asyncio.sleep(source.uniform(0, 2))
             operator.end(signal.SIGKILL)
             await operator.ready()
-        await eventually(ended(kube, namespace, version, verdict), 90, operator.log)
+        await verdict_on(kube, namespace, version, verdict, operator)
         end = await end_of(kube, namespace)
         assert end["rollout"]["image"] == first[1]
         if verdict == "Promoted":

@@ -141,9 +141,12 @@ async def test_the_ways_are_made_repaired_and_removed(kube: KubeClient, namespac
         async def gone() -> bool:
             return not await exists(kube, INGRESSES, namespace)
 
+        async def silent() -> bool:
+            return await says(kube, namespace, "Routed") == ""
+
         await eventually(gone, 10, operator.log)
+        await eventually(silent, 10, operator.log)
         await eventually(is_ready(kube, DEPLOYMENTS, namespace, NAME), 10, operator.log)
-        assert await says(kube, namespace, "Routed") == ""
         # The server decides what a node's drain may take.
         budget = cast(JsonObject, await kube.get(DISRUPTION_BUDGETS, namespace, NAME))
 

@@ -26,7 +26,6 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     connections: int = 0
-    late: list[tuple[str, float]] = field(default_factory=list)
 
     @property
     def requests(self) -> int:
@@ -101,8 +100,6 @@ class Load:
                 self.outcome.failures.append(f"{time.strftime('%X')} {type(error).__name__}: {error}")
                 stays = False
             self.outcome.seconds.append(time.monotonic() - began)
-            if time.monotonic() - began > 0.4:
-                self.outcome.late.append((time.strftime("%X"), round(time.monotonic() - began, 2)))
             if not stays and connection is not None:
                 connection[1].close()
                 connection = None

@@ -98,15 +98,14 @@ def served(place: Place, days: Days) -> JsonObject:
                 "deadline": "4s",
             },
             monitoring={"drift": {"window": f"{WINDOW_S}s"}},
-            retraining=retraining(drift=True),
+            retraining={
+                "triggers": {"drift": True, "newData": True},
+                "template": {"trainingRun": NAME},
+                "cooldown": "1s",
+            },
         ),
     )
     return place.ready("Deployment", NAME, 480)
-
-
-def retraining(**on: bool) -> JsonObject:
-    """Whenever this asks for it, and there is something new to learn from."""
-    return {"triggers": on, "template": {"trainingRun": NAME}, "cooldown": "1s"}
 
 
 # -- what is seen ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from . import flights
+from .api_server import JsonObject
 from .canaries import assert_by_the_steps, assert_untouched, told
 from .deaths import Deaths
 from .load import Load
@@ -23,7 +24,6 @@ from .loops import (
     frost,
     has_version,
     record,
-    retraining,
     runs,
     says,
     served,
@@ -88,7 +88,7 @@ def drifts(place: Place, weather: Weather, links: Links) -> None:
 
 def keeps_up(place: Place, days: Days, links: Links) -> str:
     """With nothing new to learn from nothing is begun; with the new days one run is. Gives the version it made."""
-    place.until("Deployment", NAME, "waiting for new data", says("Retraining", "False", "NothingNew"), 30)
+    place.until("Deployment", NAME, "waiting for new data", waits_since_it_drifted, 30)
     assert not runs(place)
     days.remove("monday")
     days.put("tuesday", frost())
@@ -109,6 +109,12 @@ def keeps_up(place: Place, days: Days, links: Links) -> str:
     return version
 
 
+def waits_since_it_drifted(deployment: JsonObject) -> bool:
+    """Whether a new model is asked for by the drift, and there is nothing to learn from yet."""
+    said = condition(deployment, "Retraining")
+    return said is not None and said["reason"] == "NothingNew" and "temp (w = " in said["message"]
+
+
 def is_promoted(place: Place, first: str, second: str, links: Links) -> None:
     """By canary, and then what users ask for is what was trained on."""
     place.until("Deployment", NAME, "trying it", lambda obj: obj["status"].get("canary", {}).get("weight", 0) > 0, 90)
@@ -126,8 +132,7 @@ def is_promoted(place: Place, first: str, second: str, links: Links) -> None:
 
 
 def poison_fails_a_check(place: Place, days: Days, links: Links) -> None:
-    """What a check finds makes no version, so that nothing is trained, though new data asks for it from now on."""
-    place.edit("Deployment", NAME, {"retraining": retraining(drift=True, newData=True)})
+    """What a check finds makes no version, so that nothing is trained."""
     good = place.get("Dataset", NAME)["status"]["version"]["digest"]
     days.put("wednesday", unknown_origin())
     days.read("third")

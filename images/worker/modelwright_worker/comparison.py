@@ -1,11 +1,11 @@
 """Whether a new model is better than the champion, or was only lucky with the rows: two tests on the same rows.
 
 The paired bootstrap draws the rows anew, each with both models' answers, and looks how the gain in the metric spreads.
-It is read in both of its ways, and the more doubtful one counts. Its interval must lie above no gain; it is corrected for
-bias and accelerated (BCa; Efron 1987, Journal of the American Statistical Association 82, 171-185), because gains are
-skewed: a model may be a little better on most rows and far worse on a few. The acceleration is a sixth of the skewness
-of the gains drawn, which for a mean is what the jackknife gives. And when the gains drawn are centred at none, so much of
-a gain must be rare (Hall and Wilson 1991, Biometrics 47, 757-762).
+It is read in both of its ways, and the more doubtful one counts. Its interval must lie above no gain; it is corrected
+for bias and accelerated (BCa; Efron 1987, Journal of the American Statistical Association 82, 171-185), because gains
+are skewed: a model may be a little better on most rows and far worse on a few. The acceleration is a sixth of the
+skewness of the gains drawn, which for a mean is what the jackknife gives. And when the gains drawn are centred at none,
+so much of a gain must be rare (Hall and Wilson 1991, Biometrics 47, 757-762).
 
 Random swaps toss for each row which of the two models gave which answer. If the new model is no better because the two
 differ by chance alone, this test's level is exact for any number of rows (for metrics by the order of scores nearly so,
