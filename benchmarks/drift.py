@@ -118,6 +118,7 @@ def questions(quick: bool) -> list[Question]:
         Question(small, "", "silent", largest, null_few),
         Question(World("0.3 sigma in one feature", 500, shift=0.3), DRIFTING, "seen", seen, seen_few),
         Question(World("0.3 sigma in one feature", 100, shift=0.3), DRIFTING, "", seen, seen_few),
+        Question(World("0.6 sigma in one feature", 100, shift=0.6), DRIFTING, "", seen, seen_few),
         Question(World("one Pod of four: 1 sigma", 500, shift=1.0, pods=4), DRIFTING, "", seen, seen_few),
         Question(World("a category never seen, 3 %", 500, new=0.03), "carrier", "seen", seen, seen_few),
         Question(World("missing for the first time, 3 %", 500, missing=0.03), DRIFTING, "seen", seen, seen_few),

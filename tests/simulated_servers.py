@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from aiohttp import web
 
@@ -16,8 +16,9 @@ from modelwright.children.endpoints import MANAGEMENT_PORT
 from modelwright.children.role import STABLE
 from modelwright.kube import KubeClient, NotFound
 from modelwright.names import NAME_LABEL, STEP_LABEL
-from modelwright.plan import JsonObject
 from modelwright.resources import ROUTINGS
+
+JsonObject = dict[str, Any]
 
 RATE_PER_S = 500.0
 BOUNDS_S = (0.001, 0.01, 0.1)

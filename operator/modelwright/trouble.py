@@ -53,7 +53,8 @@ def of_ends(pods: Iterable[Pod], least: int) -> Blocked | None:
     """What a server ended of that has ended at least so often, though it may be ready again by now."""
     for pod in pods:
         for container in pod.get("status", {}).get("containerStatuses", []):
-            now, last = (container.get(state, {}).get("terminated") for state in ("state", "lastState"))
+            now = container.get("state", {}).get("terminated")
+            last = container.get("lastState", {}).get("terminated")
             times, ended = container.get("restartCount", 0) + (now is not None), now or last
             if container["name"] == "server" and ended is not None and times >= least:
                 found = _of_end(container, ended, pod["metadata"]["creationTimestamp"])

@@ -16,9 +16,9 @@ from typing import cast
 import pytest
 
 from api.asking import DATASETS, DEPLOYMENTS, RUNS, VERSIONS, condition, is_ready, manifest
+from chart.rendering import JsonObject
 from conditions_lint import lint
 from modelwright.kube import KubeClient
-from modelwright.plan import JsonObject
 from modelwright.resources import APPS_DEPLOYMENTS, ROUTINGS, SERVICES
 from operator_process import Operator, eventually
 from pure import samples
